@@ -1,0 +1,1 @@
+"""Who people are: users, brands, staff, customers and the identifiers that belong to them."""

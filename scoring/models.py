@@ -1,0 +1,487 @@
+"""Facts (actions and their amendments), rules, and what scoring made of them.
+
+Facts and postings are append-only, and the database itself refuses to change them. Everything in
+``DailyPoints``, ``Score`` and ``BadgeEarned`` is a copy that can be rebuilt from facts, rules and the day.
+"""
+
+from decimal import Decimal
+from typing import ClassVar
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Brand, Customer, Identifier, User
+
+KEY = RegexValidator(
+    r"^[a-z0-9][a-z0-9_-]*$", _("Use small letters, digits, hyphens and underscores.")
+)
+
+
+class Source(models.IntegerChoices):
+    """The six sources of behaviour. The number is what the ledger stores; ``slug`` is the word."""
+
+    ONLINE_ENGAGEMENT = 1, _("Online")
+    PURCHASES = 2, _("Purchases")
+    MARKETING_ATTENTION = 3, _("Attention")
+    PHYSICAL_VISITS = 4, _("Visits")
+    SOCIAL_MEDIA = 5, _("Social")
+    PRODUCT_USAGE = 6, _("Product use")
+
+    @property
+    def slug(self) -> str:
+        """The source's name in documents and exports, such as ``physical_visits``."""
+        return self.name.lower()
+
+    @classmethod
+    def from_slug(cls, slug: str) -> "Source":
+        """The source of that name; KeyError for any other text."""
+        return cls[slug.upper()] if slug == slug.lower() else cls[""]
+
+
+class Venue(models.Model):
+    """A place where customers check in."""
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="venues")
+    slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
+    name = models.CharField(_("name"), max_length=100)
+    check_in_code = models.CharField(
+        _("check-in code"),
+        max_length=12,
+        blank=True,
+        help_text=_("What the poster at the till says; customers type it to check in."),
+    )
+
+    class Meta:
+        verbose_name = _("venue")
+        verbose_name_plural = _("venues")
+        constraints = [
+            models.UniqueConstraint(fields=["brand", "slug"], name="venue_slug_unique"),
+            models.UniqueConstraint(
+                fields=["brand", "check_in_code"],
+                condition=~models.Q(check_in_code=""),
+                name="venue_code_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ActionKind(models.Model):
+    """What a brand lets customers do, with the unit of its quantity and its typed attributes.
+
+    ``attributes`` maps a name to ``text``, ``number``, ``yes_no``, ``date`` or ``{"choice": [...]}``.
+    The unit ``money`` means the brand's currency.
+    """
+
+    MONEY = "money"
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="kinds")
+    slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
+    label = models.CharField(_("label"), max_length=100)
+    source = models.PositiveSmallIntegerField(_("source"), choices=Source)
+    unit = models.CharField(_("unit of the quantity"), max_length=32, blank=True)
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("action kind")
+        verbose_name_plural = _("action kinds")
+        constraints = [
+            models.UniqueConstraint(fields=["brand", "slug"], name="kind_slug_unique"),
+            models.CheckConstraint(
+                condition=models.Q(source__in=Source.values), name="kind_source_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Action(models.Model):
+    """One fact, as it was reported; its record never changes.
+
+    What holds of it now (state and quantity) is this row and its ``Amendment`` rows together.
+    """
+
+    class State(models.TextChoices):
+        ACCEPTED = "accepted", _("accepted")
+        PENDING = "pending", _("pending")
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+")
+    identifier = models.ForeignKey(
+        Identifier, models.PROTECT, related_name="actions", db_index=False
+    )
+    kind = models.ForeignKey(ActionKind, models.PROTECT, related_name="+", db_index=False)
+    venue = models.ForeignKey(
+        Venue, models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+    )
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    quantity = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.ACCEPTED)
+    channel = models.CharField(max_length=64, null=True, blank=True, db_collation="C")  # noqa: DJ001
+    origin = models.CharField(max_length=64, db_collation="C")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    attributes = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("action")
+        verbose_name_plural = _("actions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "origin", "external_id"], name="action_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(quantity__isnull=True) | models.Q(quantity__gte=0),
+                name="action_quantity_not_negative",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["identifier", "kind", "occurred_at"], name="action_of_identifier"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin}:{self.external_id}"
+
+
+class Amendment(models.Model):
+    """A correction, void or decision: a later record about one action of the same origin.
+
+    One that arrives before its action waits with ``action`` empty. ``at`` is the moment in the
+    record, which orders several; of corrections the highest (at, external_id) holds, of
+    decisions the lowest, and a void is final.
+    """
+
+    class Type(models.TextChoices):
+        CORRECTION = "correction", _("correction")
+        VOID = "void", _("void")
+        DECISION = "decision", _("decision")
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+", db_index=False)
+    type = models.CharField(max_length=10, choices=Type)
+    origin = models.CharField(max_length=64, db_collation="C")
+    external_id = models.CharField(max_length=200, db_collation="C")
+    action_external_id = models.CharField(max_length=200, db_collation="C")
+    action = models.ForeignKey(
+        Action, models.PROTECT, related_name="amendments", null=True, blank=True
+    )
+    identifier = models.ForeignKey(
+        Identifier, models.PROTECT, related_name="+", null=True, blank=True
+    )
+    at = models.DateTimeField()
+    quantity = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
+    accepted = models.BooleanField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("amendment")
+        verbose_name_plural = _("amendments")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "origin", "type", "external_id"], name="amendment_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(type="correction", quantity__gte=0, accepted=None)
+                | models.Q(type="void", quantity=None, accepted=None)
+                | models.Q(type="decision", quantity=None, accepted__isnull=False),
+                name="amendment_says_what_its_type_says",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(action=None, identifier=None)
+                | models.Q(action__isnull=False, identifier__isnull=False),
+                name="amendment_knows_identifier_with_action",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["brand", "origin", "action_external_id"],
+                condition=models.Q(action=None),
+                name="amendment_waiting",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.origin}:{self.external_id}"
+
+
+class RuleSet(models.Model):
+    """A version of a brand's rules, or (version empty) the one draft that staff are editing.
+
+    A published version never changes. ``sources`` maps each source's slug to its weight,
+    half_life_days and halfway_points; ``rules`` are its rows of ``Rule``.
+    """
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="rule_sets")
+    version = models.PositiveIntegerField(_("version"), null=True, blank=True)
+    sources = models.JSONField(_("sources"))
+    effective = models.CharField(_("takes effect"), max_length=40, blank=True)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
+    published_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("rule set")
+        verbose_name_plural = _("rule sets")
+        constraints = [
+            models.UniqueConstraint(fields=["brand", "version"], name="rule_set_version_unique"),
+            models.UniqueConstraint(
+                fields=["brand"], condition=models.Q(version=None), name="rule_set_one_draft"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(version=None, published_at=None)
+                | models.Q(version__isnull=False, published_at__isnull=False),
+                name="rule_set_version_is_published",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="published_never_changes",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                condition=pgtrigger.Q(old__version__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand}: {self.version or _('draft')}"
+
+
+class RuleKey(models.Model):
+    """The lasting name of a rule. Its stages, in whatever version, share one key, and the ledger points here."""
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+", db_index=False)
+    key = models.CharField(max_length=64, validators=[KEY], db_collation="C")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["brand", "key"], name="rule_key_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Rule(models.Model):
+    """One stage of one rule in a rule set: ``definition`` is its entry in the rule set document."""
+
+    rule_set = models.ForeignKey(RuleSet, models.CASCADE, related_name="rules")
+    position = models.PositiveIntegerField()
+    key = models.CharField(_("key"), max_length=64, validators=[KEY], db_collation="C")
+    type = models.CharField(_("type"), max_length=16)
+    title = models.CharField(_("title"), max_length=140)
+    starts = models.DateTimeField(_("starts"), null=True, blank=True)
+    ends = models.DateTimeField(_("ends"), null=True, blank=True)
+    definition = models.JSONField()
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["rule_set", "position"], name="rule_position_unique"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="published_never_changes",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                declare=[("row_set", "bigint")],
+                func="""
+                    row_set := CASE WHEN TG_OP = 'DELETE' THEN OLD.rule_set_id ELSE NEW.rule_set_id END;
+                    IF EXISTS (SELECT FROM scoring_ruleset WHERE id = row_set AND version IS NOT NULL) THEN
+                        RAISE EXCEPTION 'a published rule set never changes';
+                    END IF;
+                    IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+                    RETURN NEW;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Posting(models.Model):
+    """One entry of the append-only ledger: an award, or the reversal of (a part of) one.
+
+    What holds for (customer, action, rule, source, local date) is the sum of its postings.
+    Points are whole; a reversal's are negative.
+    """
+
+    class Why(models.TextChoices):
+        FACTS = "facts", _("an action or its amendment arrived")
+        RULES = "rules", _("a rule set was published")
+        IDENTITY = "identity", _("an identifier moved")
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
+    action = models.ForeignKey(Action, models.PROTECT, related_name="postings", db_index=False)
+    rule = models.ForeignKey(RuleKey, models.PROTECT, related_name="+", db_index=False)
+    rule_set = models.ForeignKey(RuleSet, models.PROTECT, related_name="+", db_index=False)
+    points = models.BigIntegerField()
+    posted_at = models.DateTimeField()
+    local_date = models.DateField()
+    source = models.PositiveSmallIntegerField(choices=Source)
+    why = models.CharField(max_length=8, choices=Why)
+
+    class Meta:
+        verbose_name = _("posting")
+        verbose_name_plural = _("postings")
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(points=0), name="posting_moves_points"),
+            models.CheckConstraint(
+                condition=models.Q(source__in=Source.values), name="posting_source_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "rule", "local_date"], name="posting_of_customer"),
+            models.Index(fields=["action"], name="posting_of_action"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            ),
+            pgtrigger.Trigger(
+                name="never_truncated",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                func="RAISE EXCEPTION 'the ledger is append-only';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.points:+d}"
+
+
+class DailyPoints(models.Model):
+    """The points that hold, summed by customer, source and local date: what fading is computed from."""
+
+    pk = models.CompositePrimaryKey("customer", "source", "local_date")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
+    source = models.PositiveSmallIntegerField(choices=Source)
+    local_date = models.DateField()
+    points = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.local_date} {self.get_source_display()}: {self.points}"
+
+
+class Score(models.Model):
+    """A customer's score on ``scored_on``, the brand's local day, as it was last computed.
+
+    ``sub_scores`` and ``source_points`` hold six values, in the order of ``Source``. The two
+    ``checksum`` columns summarise the customer's postings, so that a full recomputation can
+    tell who has a difference without reading the ledger. ``revision`` grows with every change.
+    """
+
+    customer = models.OneToOneField(
+        Customer, models.PROTECT, primary_key=True, related_name="score"
+    )
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+", db_index=False)
+    score = models.DecimalField(max_digits=7, decimal_places=3, default=Decimal(0))
+    points = models.BigIntegerField(default=0)
+    sub_scores = ArrayField(models.FloatField(), size=6)
+    source_points = ArrayField(models.BigIntegerField(), size=6)
+    rule_set = models.ForeignKey(
+        RuleSet, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    scored_on = models.DateField()
+    scored_at = models.DateTimeField()
+    revision = models.BigIntegerField(default=0)
+    checksum_a = models.DecimalField(max_digits=40, decimal_places=0, default=Decimal(0))
+    checksum_b = models.DecimalField(max_digits=40, decimal_places=0, default=Decimal(0))
+
+    class Meta:
+        verbose_name = _("score")
+        verbose_name_plural = _("scores")
+        indexes = [models.Index(fields=["brand", "-score"], name="score_of_brand")]
+
+    def __str__(self) -> str:
+        return f"{self.score}"
+
+
+class Due(models.Model):
+    """A mark that a customer must be scored: laid in the transaction that changed something.
+
+    It names an identifier (whoever holds it when the mark is claimed) or a customer.
+    ``since`` and ``until`` are the local dates between which facts changed; both empty: anything may have.
+    Marks are only added and deleted, so that intake never waits for scoring.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    brand = models.ForeignKey(Brand, models.CASCADE, related_name="+", db_index=False)
+    identifier = models.ForeignKey(
+        Identifier, models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, null=True, related_name="+", db_index=False
+    )
+    since = models.DateField(null=True)
+    until = models.DateField(null=True)
+    why = models.CharField(max_length=8, choices=Posting.Why)
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(identifier=None, customer__isnull=False)
+                | models.Q(identifier__isnull=False, customer=None),
+                name="due_names_one",
+            ),
+        ]
+        indexes = [models.Index(fields=["brand", "id"], name="due_of_brand")]
+
+    def __str__(self) -> str:
+        return f"{self.identifier_id or self.customer_id} {self.since}"
+
+
+class Badge(models.Model):
+    """A badge of a brand: a criterion from ``scoring.criteria`` with its parameters."""
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="badges")
+    slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
+    title = models.CharField(_("title"), max_length=60)
+    source = models.PositiveSmallIntegerField(_("source"), choices=Source)
+    level = models.CharField(
+        _("level"),
+        max_length=8,
+        choices=[("bronze", _("bronze")), ("silver", _("silver")), ("gold", _("gold"))],
+        default="bronze",
+    )
+    criterion = models.CharField(_("criterion"), max_length=32)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    position = models.PositiveIntegerField(default=0)
+
+    LEVELS: ClassVar[tuple[str, ...]] = ("bronze", "silver", "gold")
+
+    class Meta:
+        verbose_name = _("badge")
+        verbose_name_plural = _("badges")
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["brand", "slug"], name="badge_slug_unique")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class BadgeEarned(models.Model):
+    """That a customer's facts meet a badge's criterion, and since when."""
+
+    pk = models.CompositePrimaryKey("customer", "badge")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
+    badge = models.ForeignKey(Badge, models.CASCADE, related_name="+")
+    earned_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.badge} {self.earned_at:%Y-%m-%d}"
