@@ -1,0 +1,1 @@
+"""The site: settings, URLs, pages, API, admin, intake, exports and Celery tasks."""
