@@ -481,15 +481,19 @@ class Servers:
         }
         self.by_variable = {name: server for name, server in everything.items() if name not in but}
 
-    def acquire(self) -> dict[str, str]:
-        """Start what does not run, hold on to all, and return the environment; may be called again to revive."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables and their URLs."""
+        return {name: server.url for name, server in self.by_variable.items()}
+
+    def acquire(self) -> None:
+        """Start what does not run, and hold on to all; may be called again to revive what died."""
         try:
             for server in self.by_variable.values():
                 server.acquire()
         except BaseException:
             self.release()
             raise
-        return {name: server.url for name, server in self.by_variable.items()}
 
     def release(self) -> None:
         """Let go; servers that nobody else uses have stopped when this returns."""
@@ -505,21 +509,23 @@ class Servers:
 def servers(home: Path, *, durable: bool = True) -> Iterator[dict[str, str]]:
     """Both servers, for as long as the block runs, as ``{"DATABASE_URL": ..., "REDIS_URL": ...}``."""
     used = Servers(home, durable=durable)
-    environment = used.acquire()
+    used.acquire()
     try:
-        yield environment
+        yield used.environment
     finally:
         used.release()
 
 
-def ensure() -> Servers:
+def ensure(*, start: bool = True) -> Servers:
     """Put DATABASE_URL and REDIS_URL into this process's environment, from embedded servers where they are not set.
 
-    The servers are let go of when the process ends.
+    The servers are let go of when the process ends. With ``start=False`` they are only named.
     """
     used = Servers(default_home(), but=[name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)])
-    os.environ.update(used.acquire())
-    atexit.register(used.release)
+    os.environ.update(used.environment)
+    if start:
+        used.acquire()
+        atexit.register(used.release)
     return used
 
 

@@ -1,0 +1,25 @@
+"""The web process: pages run as WSGI in threads; what streams is ASGI itself and touches no ORM.
+
+A connection to the database belongs to a thread and is used again. A streaming view would hold one for as long as
+its reader stays.
+"""
+
+import os
+from collections.abc import Mapping
+
+from a2wsgi import WSGIMiddleware
+from a2wsgi.asgi_typing import ASGIApp, Receive, Scope, Send
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
+
+pages = WSGIMiddleware(get_wsgi_application(), workers=10)
+
+# Path to ASGI application; everything else is a page.
+streams: Mapping[str, ASGIApp] = {}
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hand a request to the stream at its path, or to Django."""
+    stream = streams.get(scope["path"]) if scope["type"] == "http" else None
+    await (stream or pages)(scope, receive, send)

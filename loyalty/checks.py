@@ -1,0 +1,33 @@
+"""What ``manage.py check --deploy`` says of Laurel itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security, deploy=True)
+def check_not_demo(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:
+    """A site that others can reach must not have log-ins that everybody knows."""
+    if not settings.LAUREL_DEMO:
+        return []
+    return [Error("LAUREL_DEMO is on: there are log-ins that everybody knows, and mail is not sent.", id="laurel.E001")]
+
+
+@register("redis", deploy=True)
+def check_redis_keeps_what_it_is_given(
+    app_configs: Sequence[AppConfig] | None, **_options: Any
+) -> list[CheckMessage]:
+    """A Redis server that evicts would drop Celery's messages when it is full."""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+            policy = client.info("memory")["maxmemory_policy"]
+    except redis.RedisError as error:
+        return [Error(f"The Redis server of REDIS_URL does not answer: {error}", id="laurel.E002")]
+    if policy == "noeviction":
+        return []
+    hint = "Set it to noeviction."
+    return [Warning(f"The Redis server drops keys when it is full (maxmemory-policy {policy}).", hint, id="laurel.W001")]
