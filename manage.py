@@ -14,9 +14,15 @@ def main() -> None:
     # Where nobody has said which database to use, somebody is trying Laurel out.
     if command == "up" or "DATABASE_URL" not in os.environ:
         os.environ.setdefault("LAUREL_DEMO", "true")
-        if "SECRET_KEY" not in os.environ and os.environ["LAUREL_DEMO"].lower() in {"true", "1", "yes"}:
+        if "SECRET_KEY" not in os.environ and os.environ["LAUREL_DEMO"].lower() in {
+            "true",
+            "1",
+            "yes",
+        }:
             os.environ["SECRET_KEY"] = embedded.local_secret(embedded.default_home())
-    only_asks = command in {"help", "version"} or not {"-h", "--help", "--version"}.isdisjoint(sys.argv)
+    only_asks = command in {"help", "version"} or not {"-h", "--help", "--version"}.isdisjoint(
+        sys.argv
+    )
     embedded.ensure(start=not only_asks)
 
     from django.core.management import execute_from_command_line

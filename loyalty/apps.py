@@ -7,4 +7,4 @@ class LoyaltyConfig(AppConfig):
 
     def ready(self) -> None:
         # So that a task sent from anywhere is sent by Laurel's Celery app, and the checks are known.
-        from loyalty import celery, checks  # noqa: F401, PLC0415
+        from loyalty import celery, checks  # noqa: F401

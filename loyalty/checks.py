@@ -6,7 +6,8 @@ from typing import Any
 import redis
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 
 
 @register(Tags.security, deploy=True)
@@ -14,7 +15,12 @@ def check_not_demo(app_configs: Sequence[AppConfig] | None, **_options: Any) -> 
     """A site that others can reach must not have log-ins that everybody knows."""
     if not settings.LAUREL_DEMO:
         return []
-    return [Error("LAUREL_DEMO is on: there are log-ins that everybody knows, and mail is not sent.", id="laurel.E001")]
+    return [
+        Error(
+            "LAUREL_DEMO is on: there are log-ins that everybody knows, and mail is not sent.",
+            id="laurel.E001",
+        )
+    ]
 
 
 @register("redis", deploy=True)
@@ -30,4 +36,10 @@ def check_redis_keeps_what_it_is_given(
     if policy == "noeviction":
         return []
     hint = "Set it to noeviction."
-    return [Warning(f"The Redis server drops keys when it is full (maxmemory-policy {policy}).", hint, id="laurel.W001")]
+    return [
+        checks.Warning(
+            f"The Redis server drops keys when it is full (maxmemory-policy {policy}).",
+            hint,
+            id="laurel.W001",
+        )
+    ]

@@ -31,7 +31,10 @@ class PolicyMiddleware(CSPMiddleware):
     """Sends the policy of the settings, and ADMIN in its place under the admin's path."""
 
     def get_policy_parts(
-        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        report_only: bool = False,  # noqa: FBT001, FBT002 - as it is upstream
     ) -> PolicyParts:
         """Choose the directives for one response; a view's own decorators still count."""
         parts = super().get_policy_parts(request, response, report_only)

@@ -69,7 +69,7 @@ class Server(ABC):
     refuses_root: ClassVar[bool] = False
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
-        """``durable=False`` is for tests: what was written may be lost in a crash of the machine, and is written faster."""
+        """``durable=False`` is for tests: faster, and a crash of the machine may lose what was written."""
         self.home = home
         self.durable = durable
         self.folder = home / self.name
@@ -78,9 +78,11 @@ class Server(ABC):
         self.mark = f"laurel-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"
         self.run = home / "run"
         # PostgreSQL and URLs each have characters of their own that a path must not hold.
-        if len(str(self.run / self.socket_name)) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(str(self.run)):
+        if len(str(self.run / self.socket_name)) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(
+            str(self.run)
+        ):
             # Not TMPDIR or XDG_RUNTIME_DIR: two processes that share a home may differ in those.
-            self.run = Path("/tmp") / self.mark
+            self.run = Path("/tmp") / self.mark  # noqa: S108 - checked in _make_folders
         self._users: int | None = None
         self._launched: subprocess.Popen[str] | None = None
 
@@ -158,7 +160,9 @@ class Server(ABC):
     def _is_in_use(self) -> bool:
         lock = self._open_lock("users")
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # fails only while a keeper is stopping
+            fcntl.flock(
+                lock, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # fails only while a keeper is stopping
         except BlockingIOError:
             return False
         else:
@@ -175,11 +179,19 @@ class Server(ABC):
                 f"Laurel cannot write to {self.home} ({error.strerror}); set LAUREL_HOME to a folder of yours."
             ) from error
         found = self.run.lstat()
-        if self.run.is_symlink() or (self.run.parent != self.home and found.st_uid not in _own_ids()):
-            raise EmbeddedError(f"{self.run} belongs to somebody else; set LAUREL_HOME to a folder with a shorter path.")
+        if self.run.is_symlink() or (
+            self.run.parent != self.home and found.st_uid not in _own_ids()
+        ):
+            raise EmbeddedError(
+                f"{self.run} belongs to somebody else; set LAUREL_HOME to a folder with a shorter path."
+            )
 
     def _open_lock(self, what: str) -> int:
-        return os.open(self.home / "locks" / f"{self.name}.{what}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(
+            self.home / "locks" / f"{self.name}.{what}",
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+            0o600,
+        )
 
     def _launch_keeper(self) -> None:
         # -I: a folder that holds a celery.py is not put on the path of a program that only needs the standard library.
@@ -264,7 +276,9 @@ class Server(ABC):
         # Recovery after a crash may take its time: wait for as long as the server lives.
         while not self.is_ready():
             if server.poll() is not None:
-                raise EmbeddedError(f"{self.name} does not start:\n{_tail(self.log)}\nIts log is {self.log}.")
+                raise EmbeddedError(
+                    f"{self.name} does not start:\n{_tail(self.log)}\nIts log is {self.log}."
+                )
             time.sleep(0.02)
         return server
 
@@ -280,14 +294,20 @@ class Server(ABC):
             os.kill(pid, self.stop_signal)
         # PostgreSQL's sessions notice the death of their parent and end; a start beside one would damage the data.
         if not _wait(lambda: not self._processes(), seconds=60):
-            raise EmbeddedError(f"{self.name} of an earlier start does not stop: processes {self._processes()}.")
+            raise EmbeddedError(
+                f"{self.name} of an earlier start does not stop: processes {self._processes()}."
+            )
         # PostgreSQL deals with its stale file itself, and checks more than we can, but for two cases:
         # the file is incomplete, or the number in it is now that of another program.
         if pid == 0 or command_of(pid):
             self.pid_file.unlink(missing_ok=True)
 
     def _processes(self) -> list[int]:
-        return [pid for pid, command in commands().items() if self.mark in command and pid != os.getpid()]
+        return [
+            pid
+            for pid, command in commands().items()
+            if self.mark in command and pid != os.getpid()
+        ]
 
     def _become_nobody(self) -> None:
         nobody = pwd.getpwnam("nobody")
@@ -363,14 +383,18 @@ class Postgres(Server):
     def _run_to_end(self, command: Sequence[str], log: IO[bytes], stdin: bytes = b"") -> None:
         done = subprocess.run(command, input=stdin, stdout=log, stderr=log, check=False)
         if done.returncode != 0:
-            raise EmbeddedError(f"PostgreSQL cannot make its files:\n{_tail(self.log)}\nIts log is {self.log}.")
+            raise EmbeddedError(
+                f"PostgreSQL cannot make its files:\n{_tail(self.log)}\nIts log is {self.log}."
+            )
 
     def _check_data(self) -> None:
         if self.data.stat().st_uid != os.geteuid():
             raise EmbeddedError(
                 f"{self.data} belongs to another user; run Laurel as that user, or set LAUREL_HOME to another folder."
             )
-        version = subprocess.run([self.programs / "postgres", "--version"], capture_output=True, text=True, check=True)
+        version = subprocess.run(
+            [self.programs / "postgres", "--version"], capture_output=True, text=True, check=True
+        )
         ours = version.stdout.split()[-1].split(".")[0]
         theirs = (self.data / "PG_VERSION").read_text().strip()
         if ours != theirs:
@@ -405,7 +429,9 @@ class Postgres(Server):
         if _is_small(Path("/dev/shm")):  # noqa: S108
             # A container's usual 64 MB are too few for a parallel hash join.
             settings["dynamic_shared_memory_type"] = "sysv"
-        arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+        arguments = [
+            argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")
+        ]
         return [str(self.programs / "postgres"), "-D", str(self.data), *arguments]
 
     def is_ready(self) -> bool:
@@ -414,7 +440,11 @@ class Postgres(Server):
             lines = self.pid_file.read_text().splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) >= 8 and lines[7].strip() == "ready" and self.mark in command_of(int(lines[0]))
+        return (
+            len(lines) >= 8
+            and lines[7].strip() == "ready"
+            and self.mark in command_of(int(lines[0]))
+        )
 
 
 class Valkey(Server):
@@ -451,7 +481,10 @@ class Valkey(Server):
             "appendonly": "no",
             "save": "300 1" if self.durable else "",
         }
-        return [str(programs[0]), *(word for name, value in settings.items() for word in (f"--{name}", value))]
+        return [
+            str(programs[0]),
+            *(word for name, value in settings.items() for word in (f"--{name}", value)),
+        ]
 
     def is_ready(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -516,12 +549,19 @@ def servers(home: Path, *, durable: bool = True) -> Iterator[dict[str, str]]:
         used.release()
 
 
+# What ensure() gave this process.
+in_use: Servers | None = None
+
+
 def ensure(*, start: bool = True) -> Servers:
     """Put DATABASE_URL and REDIS_URL into this process's environment, from embedded servers where they are not set.
 
     The servers are let go of when the process ends. With ``start=False`` they are only named.
     """
-    used = Servers(default_home(), but=[name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)])
+    global in_use  # noqa: PLW0603 - it belongs to the process
+    used = in_use = Servers(
+        default_home(), but=[name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
+    )
     os.environ.update(used.environment)
     if start:
         used.acquire()
@@ -577,11 +617,13 @@ def spawn(
         cwd=cwd,
         env=environment,
         start_new_session=True,
-        preexec_fn=on_start,
+        preexec_fn=on_start,  # noqa: PLW1509 - it takes no lock
     )
     if on_start is None:
         watch = [sys.executable, "-I", __file__, "watch", str(started.pid), str(int(dies_by))]
-        subprocess.Popen(watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        subprocess.Popen(
+            watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
     return started
 
 
@@ -604,7 +646,9 @@ def commands() -> dict[int, str]:
         pids = [int(process.name) for process in Path("/proc").iterdir() if process.name.isdigit()]
         found = {pid: command_of(pid) for pid in pids}
         return {pid: command for pid, command in found.items() if command}
-    listing = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True
+    ).stdout
     lines = (line.split(maxsplit=1) for line in listing.splitlines())
     return {int(line[0]): line[1] for line in lines if len(line) == 2}
 
@@ -613,7 +657,12 @@ def command_of(pid: int) -> str:
     """The command line of a process, or nothing if there is none (or only its remains)."""
     if Path("/proc/self/cmdline").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+            )
         except OSError:
             return ""
     return commands().get(pid, "")
@@ -655,7 +704,9 @@ def _package_folder(package: str) -> Path:
     # Not imported: what these packages do on import and around their servers is not wanted.
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise EmbeddedError(f"The package {package} is not installed; install requirements/base.txt.")
+        raise EmbeddedError(
+            f"The package {package} is not installed; install requirements/base.txt."
+        )
     return Path(found.submodule_search_locations[0])
 
 

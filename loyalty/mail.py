@@ -13,5 +13,10 @@ class LocalBackend(EmailBackend):
         """Write the messages; returns how many."""
         for message in email_messages:
             lines = [line.strip() for line in str(message.body).splitlines() if line.strip()]
-            print(f"Mail to {', '.join(message.recipients())}: {message.subject}", *lines, sep="\n  ", flush=True)
+            print(
+                f"Mail to {', '.join(message.recipients())}: {message.subject}",
+                *lines,
+                sep="\n  ",
+                flush=True,
+            )
         return super().send_messages(email_messages) or 0

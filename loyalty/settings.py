@@ -6,8 +6,9 @@ tries Laurel out did not set.
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
+import django_stubs_ext
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -15,8 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty import csp, embedded
 
+# Django's generic classes take their type arguments at run time too: ModelAdmin[Brand].
+django_stubs_ext.monkeypatch()
+
 env = environ.Env()
-TREE = Path(__file__).resolve().parent.parent
+TREE = embedded.TREE
 
 
 def required(name: str, what: str) -> str:
@@ -35,11 +39,16 @@ LAUREL_HOME = embedded.default_home()
 LAUREL_SITE_URL = (
     env.str("LAUREL_SITE_URL", default="http://localhost:8000")
     if LAUREL_DEMO
-    else required("LAUREL_SITE_URL", "the address people reach the site at, such as https://loyalty.example.org")
+    else required(
+        "LAUREL_SITE_URL",
+        "the address people reach the site at, such as https://loyalty.example.org",
+    )
 ).rstrip("/")
 site = urlsplit(LAUREL_SITE_URL)
 if site.scheme not in {"http", "https"} or not site.hostname:
-    raise ImproperlyConfigured(f"LAUREL_SITE_URL must begin with https:// or http://, and is {LAUREL_SITE_URL!r}.")
+    raise ImproperlyConfigured(
+        f"LAUREL_SITE_URL must begin with https:// or http://, and is {LAUREL_SITE_URL!r}."
+    )
 is_https = site.scheme == "https"
 
 # Before every key that Laurel itself keeps in Redis.
@@ -49,7 +58,13 @@ LAUREL_REDIS_PREFIX: str = env.str("LAUREL_REDIS_PREFIX", default="laurel:")
 
 SECRET_KEY = required("SECRET_KEY", "a long random text that nobody else knows")
 DEBUG: bool = env.bool("LAUREL_DEBUG", default=False)
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", site.hostname, *env.list("LAUREL_ALLOWED_HOSTS", default=[])]
+ALLOWED_HOSTS = [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    site.hostname,
+    *env.list("LAUREL_ALLOWED_HOSTS", default=[]),
+]
 CSRF_TRUSTED_ORIGINS = [f"{site.scheme}://{site.netloc}"]
 ROOT_URLCONF = "loyalty.urls"
 AUTH_USER_MODEL = "accounts.User"
@@ -118,11 +133,16 @@ TEMPLATES = [
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": environ.Env.db_url_config(
-        required("DATABASE_URL", "the address of a PostgreSQL database, such as postgres://user:password@host:5432/name")
+        required(
+            "DATABASE_URL",
+            "the address of a PostgreSQL database, such as postgres://user:password@host:5432/name",
+        )
     )
 }
 if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must begin with postgres://: Laurel runs on PostgreSQL only.")
+    raise ImproperlyConfigured(
+        "DATABASE_URL must begin with postgres://: Laurel runs on PostgreSQL only."
+    )
 # No pool: pages run in long-lived threads and tasks in long-lived processes, each with a connection of its own.
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES["default"]["OPTIONS"] = {
@@ -142,7 +162,7 @@ def broker_url(url: str) -> str:
     if parts.scheme != "unix":
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]
-    return urlunsplit(("redis+socket", "", parts.path, f"virtual_host={database}", "")).replace(":/", ":///", 1)
+    return f"redis+socket://{parts.path}?virtual_host={database}"
 
 
 CACHES = {
@@ -172,7 +192,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_TIME_LIMIT = 600  # well under the visibility timeout: a task in work is not given to somebody else
+CELERY_TASK_TIME_LIMIT = (
+    600  # well under the visibility timeout: a task in work is not given to somebody else
+)
 CELERY_TASK_SOFT_TIME_LIMIT = 540
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
@@ -198,7 +220,11 @@ PASSWORD_HASHERS = [
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+    )
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -244,7 +270,9 @@ SESSION_COOKIE_SECURE = is_https
 SESSION_COOKIE_NAME = "__Host-laurel" if is_https else "laurel"
 CSRF_COOKIE_SECURE = is_https
 CSRF_COOKIE_NAME = "__Host-laurel_csrf" if is_https else "laurel_csrf"
-X_FRAME_OPTIONS = "SAMEORIGIN"  # the policy of loyalty.csp is the stricter one, and browsers prefer it
+X_FRAME_OPTIONS = (
+    "SAMEORIGIN"  # the policy of loyalty.csp is the stricter one, and browsers prefer it
+)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- API
@@ -307,7 +335,11 @@ before = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 structlog.configure(
-    processors=[structlog.stdlib.filter_by_level, *before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *before,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use=True,
 )
@@ -329,7 +361,10 @@ LOGGING = {
         },
     },
     "handlers": {"output": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["output"], "level": env.str("LAUREL_LOG_LEVEL", default="WARNING" if LAUREL_DEMO else "INFO")},
+    "root": {
+        "handlers": ["output"],
+        "level": env.str("LAUREL_LOG_LEVEL", default="WARNING" if LAUREL_DEMO else "INFO"),
+    },
     "loggers": {"django": {"handlers": [], "level": "INFO"}},
 }
 
