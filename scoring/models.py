@@ -5,7 +5,6 @@ Facts and postings are append-only, and the database itself refuses to change th
 """
 
 from decimal import Decimal
-from typing import ClassVar
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
@@ -449,6 +448,11 @@ class Due(models.Model):
 class Badge(models.Model):
     """A badge of a brand: a criterion from ``scoring.criteria`` with its parameters."""
 
+    class Level(models.TextChoices):
+        BRONZE = "bronze", _("bronze")
+        SILVER = "silver", _("silver")
+        GOLD = "gold", _("gold")
+
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="badges")
     slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
     title = models.CharField(_("title"), max_length=60)
@@ -456,14 +460,12 @@ class Badge(models.Model):
     level = models.CharField(
         _("level"),
         max_length=8,
-        choices=[("bronze", _("bronze")), ("silver", _("silver")), ("gold", _("gold"))],
-        default="bronze",
+        choices=Level,
+        default=Level.BRONZE,
     )
     criterion = models.CharField(_("criterion"), max_length=32)
     parameters = models.JSONField(_("parameters"), default=dict)
     position = models.PositiveIntegerField(default=0)
-
-    LEVELS: ClassVar[tuple[str, ...]] = ("bronze", "silver", "gold")
 
     class Meta:
         verbose_name = _("badge")
@@ -476,12 +478,12 @@ class Badge(models.Model):
 
 
 class BadgeEarned(models.Model):
-    """That a customer's facts meet a badge's criterion, and since when."""
+    """That a customer's facts meet a badge's criterion, and since which local date."""
 
     pk = models.CompositePrimaryKey("customer", "badge")
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
     badge = models.ForeignKey(Badge, models.CASCADE, related_name="+")
-    earned_at = models.DateTimeField()
+    earned_on = models.DateField()
 
     def __str__(self) -> str:
-        return f"{self.badge} {self.earned_at:%Y-%m-%d}"
+        return f"{self.badge} {self.earned_on}"

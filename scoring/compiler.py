@@ -1,0 +1,156 @@
+"""Rule set → one SELECT of awards. The same SELECT scores one customer, many, all, and a preview.
+
+The statement is a chain of common table expressions named as nouns. It reads ``subject`` (who is
+computed: ``customer_id`` and, where only some days changed, ``since`` and ``until``), which the
+caller puts before it, and ends in ``award``: customer_id, action_id, rule_id, stage, source,
+local_date, points. Stages are numbered by their place in the document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from .documents import RuleSetDocument
+from .facts import AMENDED, facts
+from .relations import Compilation, Family, Relation
+from .rules import RULE_TYPES, RuleStage
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRules:
+    """A compiled rule set: the CTEs that follow ``subject``, up to and with ``award``."""
+
+    document: RuleSetDocument
+    rule_ids: Mapping[str, int]
+    awards: sql.Composable
+    lines: sql.Composable
+    is_scoped: bool
+
+
+def families_of(document: RuleSetDocument, rule_ids: Mapping[str, int]) -> dict[str, list[Family]]:
+    """The rules of a document by type, the stages of each together."""
+    by_key: dict[str, list[tuple[int, RuleStage]]] = {}
+    for number, stage in enumerate(document.rules):
+        by_key.setdefault(stage.key, []).append((number, stage))
+    families: dict[str, list[Family]] = {name: [] for name in RULE_TYPES}
+    for key, stages in by_key.items():
+        families[stages[0][1].type].append(Family(key, rule_ids[key], tuple(stages)))
+    return families
+
+
+def compile_rules(
+    document: RuleSetDocument, *, rule_ids: Mapping[str, int], scoped: bool = False
+) -> CompiledRules:
+    """Compile a rule set. ``rule_ids`` maps each key to its number in the ledger.
+
+    With ``scoped`` the statement reads only what a change between ``since`` and ``until`` can
+    bear on, and its awards are only those that such a change can move.
+    """
+    compilation = Compilation(document.vocabulary, scoped, families_of(document, rule_ids))
+    if scoped:
+        for name, rule_type in RULE_TYPES.items():
+            for family in compilation.families[name]:
+                compilation.scopes[family.key] = rule_type.scope(family, compilation)
+        for name, rule_type in RULE_TYPES.items():
+            for family in compilation.families[name]:
+                compilation.scopes[family.key] = rule_type.widened_scope(family, compilation)
+    for name, rule_type in RULE_TYPES.items():
+        if compilation.families[name]:
+            compilation.relations[name] = rule_type.relation(compilation)
+
+    kinds = sorted(
+        {
+            kind
+            for families in compilation.families.values()
+            for family in families
+            for kind in family.kind_ids(document.vocabulary)
+        }
+    )
+    head = [AMENDED, facts(kinds=kinds, scoped=scoped)]
+    if scoped:
+        head = [*_scopes(compilation), *head]
+    body = [
+        sql.SQL("\n{} AS ({})").format(sql.Identifier(name), cte)
+        for relation in compilation.relations.values()
+        for name, cte in relation.ctes
+    ]
+    ends = [
+        sql.SQL(
+            "SELECT customer_id, action_id, rule_id, stage, source, local_date, points FROM {} WHERE points > 0{}"
+        ).format(sql.Identifier(relation.name), sql.SQL(" AND is_written" if scoped else ""))
+        for relation in compilation.relations.values()
+    ]
+    chain = sql.SQL(",").join([*head, *body])
+    return CompiledRules(
+        document,
+        rule_ids,
+        sql.SQL("{},\naward AS MATERIALIZED ({})").format(
+            chain, sql.SQL("\n    UNION ALL ").join(ends or [_NOTHING])
+        ),
+        sql.SQL("{},\nline AS ({})").format(
+            chain,
+            sql.SQL("\n    UNION ALL ").join(
+                _lines_of(relation) for relation in compilation.relations.values()
+            )
+            if compilation.relations
+            else _NO_LINES,
+        ),
+        scoped,
+    )
+
+
+_NOTHING = sql.SQL(
+    "SELECT NULL::bigint AS customer_id, NULL::bigint AS action_id, NULL::bigint AS rule_id, "
+    "NULL::int AS stage, NULL::int AS source, NULL::date AS local_date, NULL::bigint AS points WHERE FALSE"
+)
+LINE_COLUMNS = ("count_1", "points_1", "place_1", "kept_1", "count_2", "points_2", "place_2", "kept_2")
+_NO_LINES = sql.SQL("SELECT NULL::bigint AS customer_id WHERE FALSE")
+
+
+def _lines_of(relation: Relation) -> sql.Composable:
+    return sql.SQL(
+        "SELECT customer_id, action_id, rule_id, stage, source, local_date, raw, points, {} FROM {}"
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, LINE_COLUMNS)), sql.Identifier(relation.name)
+    )
+
+
+def _scopes(compilation: Compilation) -> list[sql.Composable]:
+    """The days that each rule, and each kind for all rules, reads and writes.
+
+    Grain: a subject and a rule; a subject and a kind.
+    """
+    families = [family for group in compilation.families.values() for family in group]
+    days = sql.SQL(", ").join(
+        sql.SQL("({}, {}, {}, {}, {})").format(
+            sql.Literal(family.rule_id),
+            compilation.scopes[family.key].reads.first_sql(),
+            compilation.scopes[family.key].reads.last_sql(),
+            compilation.scopes[family.key].writes.first_sql(),
+            compilation.scopes[family.key].writes.last_sql(),
+        )
+        for family in families
+    )
+    kinds = sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(sql.Literal(family.rule_id), sql.Literal(kind))
+        for family in families
+        for kind in sorted(family.kind_ids(compilation.vocabulary))
+    )
+    if not families:
+        days, kinds = sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date)"), sql.SQL("(0, 0)")
+    return [
+        sql.SQL("""
+key_scope AS MATERIALIZED (
+    SELECT subject.customer_id, days.*
+    FROM subject
+    CROSS JOIN LATERAL (VALUES {}) AS days (rule_id, read_from, read_until, write_from, write_until)
+)""").format(days),
+        sql.SQL("""
+kind_scope AS MATERIALIZED (
+    SELECT key_scope.customer_id, kinds.kind_id,
+        min(key_scope.read_from) AS read_from, max(key_scope.read_until) AS read_until
+    FROM key_scope JOIN (VALUES {}) AS kinds (rule_id, kind_id) ON kinds.rule_id = key_scope.rule_id
+    GROUP BY key_scope.customer_id, kinds.kind_id
+)""").format(kinds),
+    ]

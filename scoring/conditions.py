@@ -1,0 +1,289 @@
+"""Conditions: ``field operator value``, as SCORING's section on conditions has them.
+
+A condition on a value that the action does not have is false; ``is_not_set`` alone is then true.
+In SQL a condition speaks of the relation ``fact`` (see ``scoring.facts``).
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.text import format_lazy, get_text_list
+from django.utils.translation import gettext_lazy as _
+from psycopg import sql
+
+from .problems import Problem, Reader, read_decimal
+from .vocabulary import Kind, Vocabulary, attribute_type
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEKDAY_NAMES = {
+    "mon": _("Monday"),
+    "tue": _("Tuesday"),
+    "wed": _("Wednesday"),
+    "thu": _("Thursday"),
+    "fri": _("Friday"),
+    "sat": _("Saturday"),
+    "sun": _("Sunday"),
+}
+FIELDS = ("quantity", "channel", "venue", "weekday", "hour")
+FIELD_NAMES = {
+    "quantity": _("quantity"),
+    "channel": _("channel"),
+    "venue": _("venue"),
+    "weekday": _("weekday"),
+    "hour": _("hour"),
+}
+OPERATORS = {
+    "is": _("is"),
+    "is_not": _("is not"),
+    "in": _("is one of"),
+    "not_in": _("is none of"),
+    "at_least": _("is at least"),
+    "more_than": _("is more than"),
+    "at_most": _("is at most"),
+    "less_than": _("is less than"),
+    "contains": _("contains"),
+    "is_set": _("is given"),
+    "is_not_set": _("is not given"),
+}
+_COMPARISONS = {
+    "is": "=",
+    "is_not": "<>",
+    "at_least": ">=",
+    "more_than": ">",
+    "at_most": "<=",
+    "less_than": "<",
+}
+_ORDERED = ("at_least", "more_than", "at_most", "less_than")
+_BY_TYPE = {
+    "number": ("is", "is_not", "in", "not_in", *_ORDERED, "is_set", "is_not_set"),
+    "date": ("is", "is_not", "in", "not_in", *_ORDERED, "is_set", "is_not_set"),
+    "text": ("is", "is_not", "in", "not_in", "contains", "is_set", "is_not_set"),
+    "choice": ("is", "is_not", "in", "not_in", "contains", "is_set", "is_not_set"),
+    "venue": ("is", "is_not", "in", "not_in", "contains", "is_set", "is_not_set"),
+    "weekday": ("is", "is_not", "in", "not_in", "is_set", "is_not_set"),
+    "hour": ("is", "is_not", "in", "not_in", *_ORDERED, "is_set", "is_not_set"),
+    "yes_no": ("is", "is_not", "in", "not_in", "is_set", "is_not_set"),
+}
+
+
+def literal(value: Any) -> sql.Composable:
+    """A constant of a rule inside a statement that also has named parameters."""
+    if isinstance(value, str):
+        # A percent sign in the text of a statement with parameters must be doubled.
+        quoted = sql.Literal(value).as_string(None).replace("%", "%%")
+        return sql.SQL(quoted)  # type: ignore[arg-type]
+    return sql.Literal(value)
+
+
+def operators_of(type_name: str) -> Sequence[str]:
+    """The operators that a value of this type takes."""
+    return _BY_TYPE[type_name]
+
+
+def type_of_field(field: str, kinds: Sequence[Kind]) -> str | None:
+    """The type of a field's values for these kinds, or None if none of them has it.
+
+    Raises ValueError where two of the kinds declare the attribute with different types.
+    """
+    if field == "quantity":
+        return "number"
+    if field == "channel":
+        return "text"
+    if field in ("venue", "weekday", "hour"):
+        return field
+    name = field.removeprefix("attributes.")
+    if name == field:
+        return None
+    types = {attribute_type(k.attributes[name]) for k in kinds if name in k.attributes}
+    if len(types) > 1:
+        raise ValueError(field)
+    return types.pop() if types else None
+
+
+def field_sql(field: str, type_name: str) -> sql.Composable:
+    """SQL for a field's value: a number, date, text, boolean, venue's id or weekday's word, or NULL."""
+    fixed = {
+        "quantity": "fact.quantity",
+        "channel": "fact.channel",
+        "venue": "fact.venue_id",
+        "weekday": "to_char(fact.local_at, 'dy')",
+        "hour": "date_part('hour', fact.local_at)::int",
+    }
+    if field in fixed:
+        return sql.SQL(fixed[field])  # type: ignore[arg-type]
+    text = sql.SQL("(fact.attributes ->> {})").format(literal(field.removeprefix("attributes.")))
+    casts = {"number": "{}::numeric", "date": "{}::date", "yes_no": "{}::boolean"}
+    cast = casts.get(type_name, '({} COLLATE "C")')
+    return sql.SQL(cast).format(text)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a rule. ``value`` is typed: str, Decimal, date, bool, or a tuple of these."""
+
+    field: str
+    op: str
+    value: Any
+    type: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The condition as it stands in the rule set document."""
+        document: dict[str, Any] = {"field": self.field, "op": self.op}
+        if self.op not in ("is_set", "is_not_set"):
+            document["value"] = (
+                [_plain(item) for item in self.value]
+                if isinstance(self.value, tuple)
+                else _plain(self.value)
+            )
+        return document
+
+    def to_sql(self, vocabulary: Vocabulary) -> sql.Composable:
+        """A predicate on ``fact`` that is true or false, or NULL where the value is missing."""
+        value = field_sql(self.field, self.type)
+        if self.op == "is_set":
+            return sql.SQL("{} IS NOT NULL").format(value)
+        if self.op == "is_not_set":
+            return sql.SQL("{} IS NULL").format(value)
+        if self.op == "contains":
+            if self.type == "venue":
+                # By look-up, so that a venue that opens later is seen by rules published before.
+                value = sql.SQL("(SELECT slug FROM scoring_venue WHERE id = fact.venue_id)")
+            return sql.SQL(
+                "strpos(lower({} COLLATE pg_c_utf8), lower({} COLLATE pg_c_utf8)) > 0"
+            ).format(value, literal(self.value))
+        items = self.value if isinstance(self.value, tuple) else (self.value,)
+        if self.type == "venue":
+            items = tuple(vocabulary.venues.get(item, 0) for item in items)
+        if self.op == "in":
+            return self._among(value, items)
+        if self.op == "not_in":
+            return sql.SQL("NOT ({})").format(self._among(value, items))
+        return sql.SQL("{} {} {}").format(
+            value, sql.SQL(_COMPARISONS[self.op]), literal(items[0])  # type: ignore[arg-type]
+        )
+
+    def _among(self, value: sql.Composable, items: Sequence[Any]) -> sql.Composable:
+        return sql.SQL("{} IN ({})").format(value, sql.SQL(", ").join(map(literal, items)))
+
+    def sentence(self, vocabulary: Vocabulary) -> Any:
+        """The condition in words."""
+        name = FIELD_NAMES.get(self.field) or self.field.removeprefix("attributes.").replace("_", " ")
+        if self.op in ("is_set", "is_not_set"):
+            return format_lazy("{} {}", name, OPERATORS[self.op])
+        items = self.value if isinstance(self.value, tuple) else (self.value,)
+        words = [str(self._word(item, vocabulary)) for item in items]
+        return format_lazy("{} {} {}", name, OPERATORS[self.op], get_text_list(words, str(_("or"))))
+
+    def _word(self, item: Any, vocabulary: Vocabulary) -> Any:
+        if self.type == "weekday":
+            return WEEKDAY_NAMES[item]
+        if self.type == "venue":
+            return vocabulary.venue_names.get(item, item)
+        if self.type == "yes_no":
+            return _("yes") if item else _("no")
+        if self.type == "hour":
+            return f"{int(item)}:00"
+        return _plain(item) if not isinstance(item, Decimal) else f"{item.normalize():f}"
+
+
+def _plain(value: Any) -> Any:
+    """A typed value as JSON has it; decimals as text, so that they stay exact."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else f"{value.normalize():f}"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    return value
+
+
+def _read_value(value: Any, type_name: str) -> tuple[Any, str | None]:
+    """One typed value and None, or None and the reason why it is not of the type."""
+    if type_name in ("number", "hour"):
+        number = read_decimal(value)
+        if number is None:
+            return None, f"must be a number; it is {value!r}"
+        if type_name == "hour" and not (0 <= number <= 23 and number == int(number)):
+            return None, f"must be an hour from 0 to 23; it is {value!r}"
+        return number, None
+    if type_name == "yes_no":
+        return (value, None) if isinstance(value, bool) else (None, f"must be true or false; it is {value!r}")
+    if type_name == "date":
+        try:
+            if isinstance(value, str) and len(value) == 10:
+                return datetime.date.fromisoformat(value), None
+        except ValueError:
+            pass
+        return None, f"must be a date such as 2026-11-23; it is {value!r}"
+    if not isinstance(value, str) or value == "":
+        return None, f"must be a text; it is {value!r}"
+    if type_name == "weekday" and value not in WEEKDAYS:
+        return None, f"must be one of {', '.join(WEEKDAYS)}; it is {value!r}"
+    return value, None
+
+
+def parse_conditions(
+    items: Sequence[tuple[str, Any]],
+    kinds: Sequence[Kind],
+    vocabulary: Vocabulary,
+    problems: list[Problem],
+) -> tuple[Condition, ...]:
+    """Read the conditions of a rule that names these kinds; problems are collected with their places."""
+    conditions = []
+    for place, item in items:
+        before = len(problems)
+        reader = Reader.of(place, item, problems)
+        field = reader.text("field")
+        op = reader.choice("op", OPERATORS)
+        raw = reader.get("value")
+        reader.done()
+        if len(problems) > before:
+            continue
+        try:
+            type_name = type_of_field(field, kinds)
+        except ValueError:
+            reader.problem("field", f"{field} has different types in these kinds")
+            continue
+        if type_name is None:
+            reader.problem(
+                "field",
+                f"must be one of {', '.join(FIELDS)} or an attribute that a kind declares "
+                f"(attributes.NAME); it is {field!r}",
+            )
+            continue
+        if op not in operators_of(type_name):
+            reader.problem("op", f"{op} does not go with {field}, which is a {type_name}")
+            continue
+        value: Any = None
+        if op in ("is_set", "is_not_set"):
+            if raw is not None:
+                reader.problem("value", f"{op} takes no value")
+        elif op in ("in", "not_in"):
+            if not isinstance(raw, list | tuple) or not raw:
+                reader.problem("value", f"{op} takes a list of at least one value")
+                continue
+            values = []
+            for n, one in enumerate(raw):
+                typed, reason = _read_value(one, type_name)
+                if reason is None:
+                    reason = _unknown_venue(typed, op, type_name, vocabulary)
+                if reason is not None:
+                    problems.append(Problem(f"{place}.value[{n}]", reason))
+                values.append(typed)
+            value = tuple(values)
+        else:
+            value, reason = _read_value(raw, type_name)
+            if reason is None:
+                reason = _unknown_venue(value, op, type_name, vocabulary)
+            if reason is not None:
+                reader.problem("value", reason)
+        if len(problems) == before:
+            conditions.append(Condition(field, op, value, type_name))
+    return tuple(conditions)
+
+
+def _unknown_venue(value: Any, op: str, type_name: str, vocabulary: Vocabulary) -> str | None:
+    if type_name == "venue" and op != "contains" and value not in vocabulary.venues:
+        return f"the brand has no venue {value!r}"
+    return None

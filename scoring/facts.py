@@ -1,0 +1,90 @@
+"""The relation ``fact``: the actions that count, as rules see them.
+
+Grain: one accepted action of a customer in ``subject``. Columns: customer_id, action_id,
+kind_id, occurred_at, origin, external_id (which order it), quantity (after corrections), channel,
+venue_id, attributes, local_at (wall clock of the brand) and local_date.
+"""
+
+from psycopg import sql
+
+# What later records make of an action: a void is final, the highest correction and the lowest
+# decision hold. Grain: one amended action of a subject. Index: amendment by identifier.
+AMENDED = sql.SQL("""
+amended AS (
+    SELECT amendment.action_id,
+        bool_or(amendment.type = 'void') AS is_void,
+        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
+            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
+        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
+            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
+    FROM subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    WHERE amendment.action_id IS NOT NULL
+    GROUP BY amendment.action_id
+)""")
+
+_COLUMNS = sql.SQL("""
+        action.id AS action_id, action.kind_id, action.occurred_at, action.origin, action.external_id,
+        CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity,
+        action.channel, action.venue_id, action.attributes,
+        action.occurred_at AT TIME ZONE %(time_zone)s AS local_at,
+        (action.occurred_at AT TIME ZONE %(time_zone)s)::date AS local_date""")
+
+_COUNTS = sql.SQL("""
+        CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
+            ELSE amended.is_accepted AND NOT amended.is_void END""")
+
+# Every action of the subjects that one of the rules can see. Index: action by identifier.
+ALL_FACTS = sql.SQL("""
+fact AS MATERIALIZED (
+    SELECT subject.customer_id, {columns}
+    FROM subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_action AS action ON action.identifier_id = identifier.id
+    LEFT JOIN amended ON amended.action_id = action.id
+    WHERE {counts} AND action.kind_id IN ({kinds})
+)""")
+
+# Only the actions that can bear on the days that changed: ``kind_scope`` says how far each kind is
+# read. The fence keeps the planner on the index, whatever it believes about array lengths; a local
+# date lies within a day and a bit of its UTC date, so the range is cut wide here and exactly later.
+SCOPED_FACTS = sql.SQL("""
+fact AS MATERIALIZED (
+    SELECT kind_scope.customer_id, {columns}
+    FROM kind_scope
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM scoring_action AS one
+        WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id
+            AND one.occurred_at >= kind_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+            AND one.occurred_at < kind_scope.read_until::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'
+        OFFSET 0
+    ) AS action
+    LEFT JOIN amended ON amended.action_id = action.id
+    WHERE {counts}
+)""")
+
+# The first matching actions before the days that are read, for limits that count for ever.
+EARLIER_FACTS = sql.SQL("""
+            SELECT {columns}
+            FROM accounts_identifier AS identifier
+            JOIN scoring_action AS action ON action.identifier_id = identifier.id
+            LEFT JOIN amended ON amended.action_id = action.id
+            WHERE identifier.customer_id = key_scope.customer_id AND {counts} AND action.kind_id IN ({kinds})
+                AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'""")
+
+
+def facts(*, kinds: list[int], scoped: bool) -> sql.Composable:
+    """The CTE ``fact``, of every kind in use, or cut by ``kind_scope`` where only some days changed."""
+    template = SCOPED_FACTS if scoped else ALL_FACTS
+    return template.format(columns=_COLUMNS, counts=_COUNTS, kinds=_ids(kinds))
+
+
+def earlier_facts(*, kinds: list[int]) -> sql.Composable:
+    """A subquery of facts that may lie before a key's scope; the caller cuts it exactly."""
+    return EARLIER_FACTS.format(columns=_COLUMNS, counts=_COUNTS, kinds=_ids(kinds))
+
+
+def _ids(kinds: list[int]) -> sql.Composable:
+    return sql.SQL(", ").join(map(sql.Literal, kinds)) if kinds else sql.SQL("NULL")

@@ -1,0 +1,474 @@
+"""Limits of earn and bonus rules: what a period lets through, counted in order.
+
+Up to two limits apply in order; the second sees only what the first left over. ``Counter`` says
+which actions share one running count: those of all stages of a rule whose limits have equal
+place in the list, ``per`` and ``by``, each action held against the numbers of its own stage.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from psycopg import sql
+
+from .conditions import FIELD_NAMES, Condition, field_sql, literal, type_of_field
+from .facts import earlier_facts
+from .periods import PERIODS, ordinal_of
+from .problems import Problem, Reader
+from .relations import Compilation, Family, Relation, values, window_of
+from .scopes import Days, Scope
+from .vocabulary import Kind
+
+if TYPE_CHECKING:
+    from .rules.base import RuleStage
+
+PER_NAMES = {
+    "day": _("a day"),
+    "week": _("a week"),
+    "month": _("a month"),
+    "year": _("a year"),
+    "ever": _("in all"),
+}
+LIMITS_MAX = 2
+# More than there are days until the year 10000.
+BUCKET = 4_000_000
+# What a relation without limits says of them.
+NO_LIMITS = sql.SQL(
+    "NULL::bigint AS count_1, NULL::bigint AS points_1, NULL::bigint AS place_1, NULL::bigint AS kept_1, "
+    "NULL::bigint AS count_2, NULL::bigint AS points_2, NULL::bigint AS place_2, NULL::bigint AS kept_2"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit. ``by`` is ``customer``, or a field that divides the customer's actions further."""
+
+    per: str
+    by: str
+    count: int | None
+    points: int | None
+    by_type: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The limit as it stands in the rule set document."""
+        document: dict[str, Any] = {"per": self.per}
+        if self.by != "customer":
+            document["by"] = self.by
+        if self.count is not None:
+            document["count"] = self.count
+        if self.points is not None:
+            document["points"] = self.points
+        return document
+
+    def sentence(self) -> Any:
+        """The limit in words, such as “at most once a day and venue”."""
+        amounts: list[Any] = []
+        if self.count == 1:
+            amounts.append(_("once"))
+        elif self.count is not None:
+            amounts.append(ngettext("%d time", "%d times", self.count) % self.count)
+        if self.points is not None:
+            amounts.append(ngettext("%d point", "%d points", self.points) % self.points)
+        amount = amounts[0] if len(amounts) == 1 else format_lazy("{} {} {}", amounts[0], _("and"), amounts[1])
+        if self.by == "customer":
+            return format_lazy("{} {} {}", _("at most"), amount, PER_NAMES[self.per])
+        field = FIELD_NAMES.get(self.by) or self.by.removeprefix("attributes.").replace("_", " ")
+        return format_lazy("{} {} {} {} {}", _("at most"), amount, PER_NAMES[self.per], _("and"), field)
+
+
+def parse_limits(
+    items: Sequence[tuple[str, Any]], kinds: Sequence[Kind], problems: list[Problem]
+) -> tuple[Limit, ...]:
+    """Read the limits of a rule; problems are collected with their places."""
+    if len(items) > LIMITS_MAX:
+        problems.append(Problem(items[LIMITS_MAX][0], "a rule carries at most two limits"))
+    limits = []
+    for place, item in items[:LIMITS_MAX]:
+        reader = Reader.of(place, item, problems)
+        per = reader.choice("per", PERIODS)
+        by = reader.text("by", default="customer")
+        count = reader.optional_whole("count", least=1)
+        points = reader.optional_whole("points", least=1)
+        reader.done()
+        if count is None and points is None and not {"count", "points"} & reader.source.keys():
+            reader.problem("count", "a limit needs count or points or both")
+        by_type = None
+        if by != "customer":
+            try:
+                by_type = type_of_field(by, kinds)
+            except ValueError:
+                reader.problem("by", f"{by} has different types in these kinds")
+            else:
+                if by_type is None:
+                    reader.problem("by", f"must be customer or one field; it is {by!r}")
+        limits.append(Limit(per, by, count, points, by_type))
+    return tuple(limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One running count: ``id`` is unique within a compiled rule set."""
+
+    id: int
+    per: str
+    by: str
+    by_type: str | None
+
+
+class LimitedStage(Protocol):
+    """A stage whose matching actions get points that limits then cut."""
+
+    kinds: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    limits: tuple[Limit, ...]
+
+
+def limited(stage: "RuleStage") -> LimitedStage:
+    """The stage as one with limits; TypeError for a rule type that has none."""
+    if not hasattr(stage, "limits"):
+        raise TypeError(type(stage))
+    return cast(LimitedStage, stage)
+
+
+def scope_of(family: Family, changed: Days) -> Scope:
+    """The scope of a rule with limits, where what comes in before them changed in ``changed``."""
+    limits = [limit for _number, stage in family.stages for limit in limited(stage).limits]
+    pers = {limit.per for limit in limits} - {"ever"}
+    writes = changed.widened(sorted(pers, key=PERIODS.index))
+    reads = writes.closed(pers)
+    if not any(limit.per == "ever" for limit in limits):
+        return Scope(reads, writes)
+    is_seeded = all(
+        limit.per != "ever" or (place == 0 and limit.by == "customer" and limit.points is None)
+        for _number, stage in family.stages
+        for place, limit in enumerate(limited(stage).limits)
+    )
+    reads = reads.onwards() if is_seeded else Days(None, None)
+    return Scope(reads, writes.onwards(), is_seeded)
+
+
+def periods_read(family: Family) -> set[str]:
+    """The periods that must be read whole to know what a rule's limits let through."""
+    return {
+        limit.per for _number, stage in family.stages for limit in limited(stage).limits
+    } - {"ever"}
+
+
+def limited_relation(
+    name: str,
+    compilation: Compilation,
+    *,
+    columns: Sequence[tuple[str, str]],
+    cells: Callable[["RuleStage"], tuple[Any, ...]],
+    raw: sql.Composable,
+    joins: sql.Composable = sql.SQL(""),
+) -> Relation:
+    """The relation of a rule type with limits.
+
+    ``columns`` are the type's own columns of ``term`` and ``cells`` their values for a stage;
+    ``raw`` is SQL for what a matching action earns before limits.
+    Rules are taken in three groups, by the number of limits they carry, so that what has no limit is never sorted.
+    """
+    families = compilation.families[name]
+    groups: dict[int, list[Family]] = {}
+    for family in families:
+        most = max(len(limited(stage).limits) for _number, stage in family.stages)
+        groups.setdefault(most, []).append(family)
+    ctes: list[tuple[str, sql.Composable]] = []
+    ends = []
+    for most, group in sorted(groups.items()):
+        pipeline = _Pipeline(f"{name}_{most}", compilation, group)
+        ctes += pipeline.ctes(columns, cells, raw, joins, most)
+        ends.append(pipeline.end(most))
+    # More than one type reads what earn rules gave; bonuses are read once.
+    ctes.append((name, sql.SQL("\n    UNION ALL ").join(ends)))
+    return Relation(tuple(ctes), name)
+
+
+@dataclass(slots=True)
+class _Pipeline:
+    """The CTEs of the rules with equally many limits: match, then count and keep for each limit."""
+
+    name: str
+    compilation: Compilation
+    families: Sequence[Family]
+    seeds: dict[int, int] = field(default_factory=dict)
+
+    def ctes(
+        self,
+        columns: Sequence[tuple[str, str]],
+        cells: Callable[["RuleStage"], tuple[Any, ...]],
+        raw: sql.Composable,
+        joins: sql.Composable,
+        most: int,
+    ) -> list[tuple[str, sql.Composable]]:
+        counters: list[dict[tuple[str, tuple[str, str]], Counter]] = [{} for _place in range(most)]
+        all_columns = [
+            ("kind_id", "bigint"),
+            ("rule_id", "bigint"),
+            ("stage", "int"),
+            ("source", "int"),
+            ("starts", "timestamptz"),
+            ("ends", "timestamptz"),
+            *columns,
+        ]
+        for place in range(1, most + 1):
+            all_columns += [
+                (f"counter_{place}", "int"),
+                (f"per_{place}", "text"),
+                (f"count_{place}", "int"),
+                (f"points_{place}", "bigint"),
+            ]
+        rows = []
+        words = self.compilation.vocabulary
+        for family in self.families:
+            for number, stage in family.stages:
+                limit_cells: list[Any] = []
+                for place in range(most):
+                    limits = limited(stage).limits
+                    if place >= len(limits):
+                        limit_cells += [None, None, None, None]
+                        continue
+                    counter = self._counter(counters[place], family, limits[place])
+                    limit_cells += [counter.id, counter.per, limits[place].count, limits[place].points]
+                for slug in limited(stage).kinds:
+                    kind = words.kinds[slug]
+                    rows.append(
+                        (
+                            kind.id,
+                            family.rule_id,
+                            number,
+                            kind.source.value,
+                            *window_of(stage),
+                            *cells(stage),
+                            *limit_cells,
+                        )
+                    )
+        conditions = [
+            (number, limited(stage).conditions)
+            for family in self.families
+            for number, stage in family.stages
+        ]
+        term = values(all_columns, rows)
+        where = self.compilation.matches("stage", conditions)
+        seen = sql.SQL("").join(
+            sql.SQL(
+                """,
+        term.{count}, term.{points}, {bucket} AS {bucket_name}, {group} AS {group_name}"""
+            ).format(
+                count=sql.Identifier(f"count_{place}"),
+                points=sql.Identifier(f"points_{place}"),
+                bucket=_bucket(place, counters[place - 1].values()),
+                bucket_name=sql.Identifier(f"bucket_{place}"),
+                group=_group(place, counters[place - 1].values()),
+                group_name=sql.Identifier(f"group_{place}"),
+            )
+            for place in range(1, most + 1)
+        )
+        order = sql.SQL(", fact.occurred_at, fact.origin, fact.external_id") if most else sql.SQL("")
+        match = sql.SQL("""
+    SELECT fact.customer_id, fact.action_id, fact.kind_id, term.rule_id, term.stage, term.source, fact.local_date,
+        {is_written} AS is_written, {raw} AS raw{order}{seen}
+    FROM fact JOIN {term} ON {joined}{joins}
+    WHERE {where}
+""").format(
+            is_written=self.compilation.is_written(),
+            raw=raw,
+            order=order,
+            seen=seen,
+            term=term,
+            joined=self.compilation.term_join(),
+            joins=joins,
+            where=where,
+        )
+        ctes = [(f"{self.name}_match", match)]
+        seed = self._seed(counters, rows, all_columns, conditions) if most else None
+        if seed is not None:
+            ctes.append((f"{self.name}_seed", seed))
+        before = f"{self.name}_match"
+        for place in range(1, most + 1):
+            ctes += self._limit(place, before, is_seeded=seed is not None and place == 1)
+            before = f"{self.name}_kept_{place}"
+        return ctes
+
+    def end(self, most: int) -> sql.Composable:
+        """What the pipeline ends in, with the columns of a relation."""
+        seen = [
+            sql.SQL("{} AS {}").format(
+                sql.Identifier(column)
+                if int(column[-1]) <= most
+                else sql.SQL("NULL::bigint"),
+                sql.Identifier(column),
+            )
+            for place in (1, 2)
+            for column in (f"count_{place}", f"points_{place}", f"place_{place}", f"kept_{place}")
+        ]
+        return sql.SQL(
+            "SELECT customer_id, action_id, kind_id, rule_id, stage, source, local_date, is_written, raw, "
+            "{} AS points, {} FROM {}"
+        ).format(
+            sql.SQL("coalesce({}, 0)").format(sql.Identifier(f"kept_{most}"))
+            if most
+            else sql.SQL("raw"),
+            sql.SQL(", ").join(seen),
+            sql.Identifier(f"{self.name}_kept_{most}" if most else f"{self.name}_match"),
+        )
+
+    def _counter(
+        self,
+        known: dict[tuple[str, tuple[str, str]], Counter],
+        family: Family,
+        limit: Limit,
+    ) -> Counter:
+        identity = (family.key, (limit.per, limit.by))
+        if identity not in known:
+            known[identity] = Counter(
+                self.compilation.next_counter(), limit.per, limit.by, limit.by_type
+            )
+        return known[identity]
+
+    def _limit(
+        self, place: int, before: str, *, is_seeded: bool
+    ) -> list[tuple[str, sql.Composable]]:
+        """Two CTEs: the place of each action in its group, and what the limit keeps of it.
+
+        What comes in is ``raw`` or what the limit before kept; NULL is an action that was dropped
+        and is no longer seen. Both windows have one order, so that the rows are sorted once.
+        """
+        names = {
+            key: sql.Identifier(f"{key}_{place}")
+            for key in ("count", "points", "place", "total", "kept", "bucket", "group")
+        }
+        incoming = sql.SQL("raw") if place == 1 else sql.Identifier(f"kept_{place - 1}")
+        window = sql.SQL(
+            "PARTITION BY customer_id, {bucket}, {group} ORDER BY occurred_at, origin, external_id "
+            "ROWS UNBOUNDED PRECEDING"
+        ).format(**names)
+        seed = sql.SQL("")
+        source = sql.Identifier(before)
+        if is_seeded:
+            seed = sql.SQL(" + coalesce(seed_count, 0)")
+            source = sql.SQL("{} LEFT JOIN {} USING (customer_id, {})").format(
+                source, sql.Identifier(f"{self.name}_seed"), names["bucket"]
+            )
+        counted = sql.SQL("""
+    SELECT *, count(*) FILTER (WHERE {incoming} IS NOT NULL AND {count} IS NOT NULL) OVER run{seed} AS {place}
+    FROM {source}
+    WINDOW run AS ({window})
+""").format(incoming=incoming, seed=seed, source=source, window=window, **names)
+        summed = sql.SQL("""
+    SELECT *, (sum({incoming}) FILTER (WHERE {points} IS NOT NULL AND ({count} IS NULL OR {place} <= {count}))
+        OVER run)::bigint AS {total}
+    FROM {counted}
+    WINDOW run AS ({window})
+""").format(
+            incoming=incoming,
+            counted=sql.Identifier(f"{self.name}_counted_{place}"),
+            window=window,
+            **names,
+        )
+        kept = sql.SQL("""
+    SELECT *, CASE
+            WHEN {incoming} IS NULL OR {place} > {count} THEN NULL
+            WHEN {points} IS NULL OR {incoming} = 0 THEN {incoming}
+            ELSE nullif(least({points}, {total}) - least({points}, {total} - {incoming}), 0)
+        END AS {kept}
+    FROM {summed}
+""").format(incoming=incoming, summed=sql.Identifier(f"{self.name}_summed_{place}"), **names)
+        return [
+            (f"{self.name}_counted_{place}", counted),
+            (f"{self.name}_summed_{place}", summed),
+            (f"{self.name}_kept_{place}", kept),
+        ]
+
+    def _seed(
+        self,
+        counters: Sequence[dict[tuple[str, tuple[str, str]], Counter]],
+        rows: Sequence[tuple[Any, ...]],
+        columns: Sequence[tuple[str, str]],
+        conditions: Sequence[tuple[int, Sequence[Condition]]],
+    ) -> sql.Composable | None:
+        """How many matching actions lie before what is read, for counts that run for ever.
+
+        Grain: a subject and a counter. No more are counted than the largest limit, so that a
+        long history costs no more than a short one.
+        """
+        parts = []
+        for family in self.families:
+            scope = self.compilation.scopes.get(family.key)
+            counter = counters[0].get((family.key, ("ever", "customer")))
+            if scope is None or not scope.is_seeded or counter is None:
+                continue
+            counted = {
+                number: limit.count
+                for number, stage in family.stages
+                for limit in limited(stage).limits[:1]
+                if (limit.per, limit.by) == ("ever", "customer") and limit.count is not None
+            }
+            parts.append(
+                sql.SQL("""
+    SELECT key_scope.customer_id, {bucket}::bigint AS bucket_1, (
+        SELECT count(*) FROM (
+            SELECT FROM ({earlier}
+            ) AS fact JOIN {term} ON term.kind_id = fact.kind_id
+                AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends
+            WHERE fact.local_date < key_scope.read_from AND {matches}
+            LIMIT {most}
+        ) AS earlier) AS seed_count
+    FROM key_scope WHERE key_scope.rule_id = {rule}""").format(
+                    bucket=sql.Literal(counter.id * BUCKET),
+                    earlier=earlier_facts(
+                        kinds=sorted(family.kind_ids(self.compilation.vocabulary))
+                    ),
+                    term=values(columns, [row for row in rows if row[2] in counted]),
+                    matches=self.compilation.matches(
+                        "stage", [part for part in conditions if part[0] in counted]
+                    ),
+                    most=sql.Literal(max(counted.values())),
+                    rule=sql.Literal(family.rule_id),
+                )
+            )
+        return sql.SQL("\n    UNION ALL").join(parts) if parts else None
+
+
+def _bucket(place: int, counters: Iterable[Counter]) -> sql.Composable:
+    """SQL for one whole number that tells (counter, period) apart; NULL where the stage has no limit."""
+    column = sql.Identifier(f"counter_{place}")
+    date = sql.SQL("fact.local_date")
+    pers = list(dict.fromkeys(counter.per for counter in counters))
+    if len(pers) == 1:
+        ordinal = ordinal_of(pers[0], date)
+    else:
+        ordinal = sql.SQL("CASE term.{} {} END").format(
+            sql.Identifier(f"per_{place}"),
+            sql.SQL(" ").join(
+                sql.SQL("WHEN {} THEN {}").format(literal(per), ordinal_of(per, date))
+                for per in pers
+            ),
+        )
+    return sql.SQL("term.{}::bigint * {} + {}").format(column, sql.Literal(BUCKET), ordinal)
+
+
+def _group(place: int, counters: Iterable[Counter]) -> sql.Composable:
+    """SQL for the group within a period, as text; NULL is the group of those that lack the field."""
+    cases = [
+        sql.SQL("WHEN {} THEN {}").format(
+            sql.Literal(counter.id), _as_text(field_sql(counter.by, counter.by_type or "text"), counter)
+        )
+        for counter in counters
+        if counter.by != "customer"
+    ]
+    if not cases:
+        return sql.SQL('NULL::text COLLATE "C"')
+    return sql.SQL("CASE term.{} {} END").format(
+        sql.Identifier(f"counter_{place}"), sql.SQL(" ").join(cases)
+    )
+
+
+def _as_text(value: sql.Composable, counter: Counter) -> sql.Composable:
+    if counter.by_type == "number":
+        return sql.SQL("trim_scale({})::text COLLATE \"C\"").format(value)
+    return sql.SQL('({})::text COLLATE "C"').format(value)

@@ -1,0 +1,179 @@
+"""Problems found in what somebody wrote, each with its place, collected so that all are told at once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+# Far above any real rule, and low enough that no product of them leaves a bigint.
+POINTS_MAX = 10**9
+RATE_MAX = Decimal(10**5)
+QUANTITY_MAX = Decimal(10**10)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: ``place`` is a path such as ``rules[2].limits[0].per``."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+def read_decimal(value: Any) -> Decimal | None:
+    """The exact finite decimal that a JSON number or text says, or None if it says none.
+
+    A binary float is read as the shortest text that denotes it, never by its bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def read_moment(value: Any) -> datetime | None:
+    """The moment that an RFC 3339 text with an offset says, or None if it says none."""
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str) and "T" in value.upper().replace(" ", "T"):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    else:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one object of a document key by key; collects problems instead of stopping at the first."""
+
+    place: str
+    source: Mapping[str, Any]
+    problems: list[Problem]
+    seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, place: str, value: Any, problems: list[Problem]) -> "Reader":
+        """A reader of ``value``; of an empty object, with a problem, where it is no object."""
+        if not isinstance(value, Mapping):
+            problems.append(Problem(place or "document", "this must be an object"))
+            value = {}
+        return cls(place, value, problems)
+
+    def path(self, key: str) -> str:
+        """The place of one key of this object."""
+        return f"{self.place}.{key}" if self.place else key
+
+    def problem(self, key: str, reason: str) -> None:
+        """Note that what stands at ``key`` is wrong."""
+        self.problems.append(Problem(self.path(key), reason))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What stands at ``key``; null is as good as left out."""
+        self.seen.add(key)
+        value = self.source.get(key)
+        return default if value is None else value
+
+    def text(self, key: str, *, default: str | None = None, longest: int = 140) -> str:
+        """A text that is not empty."""
+        value = self.get(key, default)
+        if not isinstance(value, str) or not value.strip():
+            self.problem(key, "a text is needed here")
+            return ""
+        if len(value) > longest:
+            self.problem(key, f"at most {longest} characters fit here")
+        return value
+
+    def choice(self, key: str, choices: Iterable[str], *, default: str | None = None) -> str:
+        """One of the given texts."""
+        choices = tuple(choices)
+        value = self.get(key, default)
+        if value not in choices:
+            self.problem(key, f"must be one of {', '.join(choices)}; it is {value!r}")
+            return choices[0]
+        return str(value)
+
+    def whole(
+        self, key: str, *, least: int = 0, most: int = POINTS_MAX, default: int | None = None
+    ) -> int:
+        """A whole number within bounds."""
+        number = self.optional_whole(key, least=least, most=most)
+        if number is None:
+            if default is None and not self._has_problem(key):
+                self.problem(key, "a whole number is needed here")
+            return least if default is None else default
+        return number
+
+    def optional_whole(self, key: str, *, least: int = 0, most: int = POINTS_MAX) -> int | None:
+        """A whole number within bounds, or None where it is left out."""
+        value = self.get(key)
+        if value is None:
+            return None
+        number = read_decimal(value)
+        if number is None or number != number.to_integral_value():
+            self.problem(key, f"must be a whole number; it is {value!r}")
+            return None
+        if not least <= number <= most:
+            self.problem(key, f"must be between {least} and {most}; it is {number}")
+            return None
+        return int(number)
+
+    def decimal(
+        self,
+        key: str,
+        *,
+        most: Decimal,
+        positive: bool = False,
+        default: Decimal | None = None,
+    ) -> Decimal:
+        """An exact decimal from 0 (or above it) to ``most``."""
+        value = self.get(key, default)
+        number = read_decimal(value)
+        if number is None:
+            self.problem(key, f"must be a decimal number; it is {value!r}")
+        elif number < 0 or number > most or (positive and number == 0):
+            above = "above 0" if positive else "0 or more"
+            self.problem(key, f"must be {above} and at most {most}; it is {number}")
+        elif -number.normalize().as_tuple().exponent > 12:  # type: ignore[operator]
+            self.problem(key, "at most 12 decimal places fit here")
+        else:
+            return number
+        return Decimal(1)
+
+    def moment(self, key: str) -> datetime | None:
+        """A moment with its offset, or None where it is left out."""
+        value = self.get(key)
+        if value is None:
+            return None
+        moment = read_moment(value)
+        if moment is None:
+            self.problem(
+                key,
+                f"must be a time with its offset such as 2026-11-01T00:00:00+00:00; it is {value!r}",
+            )
+        return moment
+
+    def items(self, key: str) -> list[tuple[str, Any]]:
+        """The (place, value) pairs of a list; empty where it is left out."""
+        value = self.get(key, [])
+        if not isinstance(value, list | tuple):
+            self.problem(key, "this must be a list")
+            return []
+        return [(f"{self.path(key)}[{n}]", item) for n, item in enumerate(value)]
+
+    def done(self) -> None:
+        """Note every key that nobody asked for."""
+        for key in self.source:
+            if key not in self.seen:
+                self.problem(str(key), "this key is not known here")
+
+    def _has_problem(self, key: str) -> bool:
+        return any(problem.place == self.path(key) for problem in self.problems)

@@ -1,0 +1,300 @@
+"""Rule set versions: the draft, publishing it, and what a publication changes (SCORING, section 7)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from accounts.models import Brand, User
+
+from .actions import mark_due
+from .documents import RuleSetDocument, parse_rule_set, sources_json
+from .models import Posting, Rule, RuleKey, RuleSet, Source
+from .rules import RuleStage
+
+Effective = Literal["now", "always"] | datetime | date
+
+
+def current_rule_set(*, brand: Brand) -> RuleSet | None:
+    """The published version in force, or None."""
+    return (
+        RuleSet.objects.filter(brand=brand, version__isnull=False).order_by("-version").first()
+    )
+
+
+def document_of(rule_set: RuleSet) -> dict[str, Any]:
+    """A stored rule set as its document."""
+    return {
+        "sources": rule_set.sources,
+        "rules": [rule.definition for rule in rule_set.rules.all()],
+    }
+
+
+def current_document(*, brand: Brand) -> RuleSetDocument | None:
+    """The document in force, parsed, or None."""
+    rule_set = current_rule_set(brand=brand)
+    return None if rule_set is None else parse_rule_set(document_of(rule_set), brand=brand)
+
+
+def get_draft(*, brand: Brand) -> RuleSet:
+    """The one draft of a brand; copied from the version in force where there is none yet."""
+    draft = RuleSet.objects.filter(brand=brand, version=None).first()
+    if draft is not None:
+        return draft
+    current = current_rule_set(brand=brand)
+    if current is None:
+        return _store(brand, STARTING_SOURCES, [], RuleSet(brand=brand))
+    return _store(
+        brand, current.sources, document_of(current)["rules"], RuleSet(brand=brand)
+    )
+
+
+def save_draft(*, brand: Brand, document: dict[str, Any]) -> RuleSet:
+    """Make this document the brand's draft. Raises RuleSetError; then the former draft stays."""
+    parsed = parse_rule_set(document, brand=brand)
+    with transaction.atomic():
+        RuleSet.objects.filter(brand=brand, version=None).delete()
+        plain = parsed.to_json()
+        return _store(brand, plain["sources"], plain["rules"], RuleSet(brand=brand))
+
+
+def discard_draft(*, brand: Brand) -> None:
+    """Forget the draft; the next one begins from the version in force."""
+    RuleSet.objects.filter(brand=brand, version=None).delete()
+
+
+@transaction.atomic
+def publish(
+    *,
+    brand: Brand,
+    document: dict[str, Any],
+    effective: Effective,
+    user: User | None = None,
+    note: str = "",
+    now: datetime,
+) -> RuleSet:
+    """Make a document the version in force and mark every customer due.
+
+    ``effective`` is "now" (from now on), "always" (rewrite the past), a local date, or a moment.
+    Raises RuleSetError, and then nothing changes.
+    """
+    # One publication of a brand at a time, so that versions have no gaps and each builds on the last.
+    Brand.objects.select_for_update().get(pk=brand.pk)
+    parsed = effective_document(brand=brand, document=document, effective=effective, now=now)
+    known = set(RuleKey.objects.filter(brand=brand).values_list("key", flat=True))
+    RuleKey.objects.bulk_create(
+        RuleKey(brand=brand, key=key)
+        for key in dict.fromkeys(stage.key for stage in parsed.rules)
+        if key not in known
+    )
+    last = RuleSet.objects.filter(brand=brand).aggregate(last=Max("version"))["last"] or 0
+    plain = parsed.to_json()
+    rule_set = _store(brand, plain["sources"], plain["rules"], RuleSet(brand=brand), is_draft=False)
+    RuleSet.objects.filter(pk=rule_set.pk).update(
+        version=last + 1,
+        published_at=now,
+        published_by=user,
+        note=note,
+        effective=effective if isinstance(effective, str) else effective.isoformat(),
+    )
+    discard_draft(brand=brand)
+    mark_due(brand=brand, customers=None, why=Posting.Why.RULES, now=now)
+    rule_set.refresh_from_db()
+    return rule_set
+
+
+def effective_document(
+    *, brand: Brand, document: dict[str, Any], effective: Effective, now: datetime
+) -> RuleSetDocument:
+    """What publishing a document would put in force. Raises RuleSetError."""
+    parsed = parse_rule_set(document, brand=brand)
+    current = current_document(brand=brand)
+    if effective == "always" or current is None:
+        return parsed
+    if effective == "now":
+        moment = now
+    elif isinstance(effective, datetime):
+        moment = effective
+    else:
+        assert isinstance(effective, date)
+        moment = first_moment_of(effective, brand=brand)
+    return take_effect(current, parsed, moment)
+
+
+def first_moment_of(day: date, *, brand: Brand) -> datetime:
+    """The moment at which a local date begins: midnight, or the first moment where clocks skip it."""
+    # Clocks never move by more than a day; the first moment of a date is found by halving.
+    early = datetime.combine(day, time(), tzinfo=UTC) - timedelta(days=2)
+    late = early + timedelta(days=4)
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) / 2
+        if middle.astimezone(brand.zone).date() < day:
+            early = middle
+        else:
+            late = middle
+    return late.replace(microsecond=0)
+
+
+def take_effect(
+    current: RuleSetDocument, draft: RuleSetDocument, moment: datetime
+) -> RuleSetDocument:
+    """The draft from a moment on, and what holds now until then (SCORING, section 7).
+
+    Rules that did not change stay as they are. A rule that changed or went away keeps a copy of its
+    old stages that ends at ``moment``, and its new stages start there.
+    """
+    old_stages = _by_key(current.rules)
+    stages: list[RuleStage] = []
+    for key, new in _by_key(draft.rules).items():
+        old = old_stages.pop(key, [])
+        if [_substance(stage) for stage in old] == [_substance(stage) for stage in new]:
+            stages += new
+            continue
+        unchanged = {_substance(stage) for stage in old} & {_substance(stage) for stage in new}
+        titles = {_substance(stage): stage for stage in new}
+        for stage in old:
+            if _substance(stage) in unchanged:
+                stages.append(titles[_substance(stage)])
+            else:
+                stages += _ending(stage, moment)
+        stages += [
+            part
+            for stage in new
+            if _substance(stage) not in unchanged
+            for part in _starting(stage, moment)
+        ]
+    for old in old_stages.values():
+        stages += [part for stage in old for part in _ending(stage, moment)]
+    return replace(draft, rules=tuple(stages))
+
+
+def _by_key(stages: Iterable[RuleStage]) -> dict[str, list[RuleStage]]:
+    by_key: dict[str, list[RuleStage]] = {}
+    for stage in stages:
+        by_key.setdefault(stage.key, []).append(stage)
+    return by_key
+
+
+def _substance(stage: RuleStage) -> RuleStage:
+    """The stage but for its title."""
+    return replace(stage, title="")
+
+
+def _ending(stage: RuleStage, moment: datetime) -> list[RuleStage]:
+    ends = moment if stage.ends is None else min(stage.ends, moment)
+    return [] if stage.starts and stage.starts >= ends else [replace(stage, ends=ends)]
+
+
+def _starting(stage: RuleStage, moment: datetime) -> list[RuleStage]:
+    starts = moment if stage.starts is None else max(stage.starts, moment)
+    return [] if stage.ends and starts >= stage.ends else [replace(stage, starts=starts)]
+
+
+def _store(
+    brand: Brand,
+    sources: dict[str, Any],
+    rules: list[dict[str, Any]],
+    rule_set: RuleSet,
+    *,
+    is_draft: bool = True,
+) -> RuleSet:
+    if not is_draft:
+        # The one draft makes room; the caller turns this row into a version in the same transaction.
+        discard_draft(brand=brand)
+    rule_set.sources = sources
+    rule_set.save()
+    Rule.objects.bulk_create(
+        Rule(
+            rule_set=rule_set,
+            position=position,
+            key=rule["key"],
+            type=rule["type"],
+            title=rule["title"],
+            starts=rule.get("starts"),
+            ends=rule.get("ends"),
+            definition=rule,
+        )
+        for position, rule in enumerate(rules)
+    )
+    return rule_set
+
+
+STARTING_SOURCES: dict[str, Any] = {
+    source.slug: {"weight": weight, "half_life_days": half_life, "halfway_points": halfway}
+    for source, weight, half_life, halfway in (
+        (Source.ONLINE_ENGAGEMENT, 10, 30, 80),
+        (Source.PURCHASES, 30, 180, 400),
+        (Source.MARKETING_ATTENTION, 10, 30, 60),
+        (Source.PHYSICAL_VISITS, 20, 90, 150),
+        (Source.SOCIAL_MEDIA, 10, 30, 60),
+        (Source.PRODUCT_USAGE, 20, 60, 200),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between two rule sets, in words; ``before`` or ``after`` is empty where there is none."""
+
+    key: str
+    what: Literal["new", "changed", "gone", "retitled", "shape"]
+    before: str
+    after: str
+
+
+def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
+    """What changed from one rule set to the next, rule by rule, and in the score's shape."""
+    old_stages = _by_key(old.rules) if old else {}
+    new_stages = _by_key(new.rules)
+    changes = []
+    for key in dict.fromkeys([*new_stages, *old_stages]):
+        before, after = old_stages.get(key, []), new_stages.get(key, [])
+        if before == after:
+            continue
+        what: Literal["new", "changed", "gone", "retitled"] = "changed"
+        if not before:
+            what = "new"
+        elif not after:
+            what = "gone"
+        elif [_substance(s) for s in before] == [_substance(s) for s in after]:
+            what = "retitled"
+        changes.append(Change(key, what, _words(before), _words(after)))
+    shapes = sources_json(old.sources) if old else {}
+    for slug, shape in sources_json(new.sources).items():
+        if shapes.get(slug) != shape:
+            changes.append(Change(slug, "shape", _shape_words(shapes.get(slug)), _shape_words(shape)))
+    return changes
+
+
+def _words(stages: list[RuleStage]) -> str:
+    return "\n".join(f"{stage.title}: {stage.sentence()}{_window_words(stage)}" for stage in stages)
+
+
+def _window_words(stage: RuleStage) -> str:
+    zone = stage.vocabulary.time_zone
+    words = ""
+    if stage.starts:
+        words += _(", from %(moment)s") % {"moment": _local(stage.starts, zone)}
+    if stage.ends:
+        words += _(", until %(moment)s") % {"moment": _local(stage.ends, zone)}
+    return words
+
+
+def _local(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def _shape_words(shape: dict[str, Any] | None) -> str:
+    if shape is None:
+        return ""
+    half_life = shape["half_life_days"]
+    return _("weight %(weight)s, halfway at %(halfway)s points, %(fading)s") % {
+        "weight": shape["weight"],
+        "halfway": shape["halfway_points"],
+        "fading": _("half-life %(days)s days") % {"days": half_life} if half_life else _("no fading"),
+    }

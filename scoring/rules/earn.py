@@ -1,0 +1,120 @@
+"""Earn: every matching action gives ``points + floor(rate x quantity)``."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from psycopg import sql
+
+from ..conditions import Condition
+from ..limits import Limit, limited_relation, parse_limits, periods_read, scope_of
+from ..problems import RATE_MAX, Reader
+from ..relations import Compilation, Family, Relation
+from ..scopes import CHANGED, Scope, hull
+from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earn(RuleStage):
+    """One stage of an earn rule."""
+
+    kinds: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    limits: tuple[Limit, ...]
+    points: int
+    rate: Decimal
+
+    type: ClassVar[str] = "earn"
+    label: ClassVar[Any] = _("Earn")
+    help: ClassVar[Any] = _("Every matching action gives points, a number for each unit, or both.")
+    fields: ClassVar[tuple[Field, ...]] = (
+        KINDS,
+        CONDITIONS,
+        Field("points", "whole", _("points for each action")),
+        Field(
+            "rate",
+            "decimal",
+            _("points for each unit of the quantity"),
+            _("1 gives 24 points for a purchase of 24.90."),
+        ),
+        Field("limits", "limits", _("but at most"), required=False),
+    )
+
+    @classmethod
+    def parse(cls, reader: Reader, common: dict[str, Any]) -> Self:
+        kinds, conditions, found = parse_matching(reader, common["vocabulary"])
+        return cls(
+            **common,
+            kinds=kinds,
+            conditions=conditions,
+            limits=parse_limits(reader.items("limits"), found, reader.problems),
+            points=reader.whole("points", default=0),
+            rate=reader.decimal("rate", most=RATE_MAX, default=Decimal(0)),
+        )
+
+    def parameters_json(self) -> dict[str, Any]:
+        return {
+            "kinds": list(self.kinds),
+            "conditions": [condition.to_json() for condition in self.conditions],
+            "points": self.points,
+            "rate": f"{self.rate.normalize():f}",
+            "limits": [limit.to_json() for limit in self.limits],
+        }
+
+    def sentence(self) -> Any:
+        gives: list[Any] = []
+        if self.points or not self.rate:
+            gives.append(ngettext("%d point", "%d points", self.points) % self.points)
+        if self.rate:
+            gives.append(
+                format_lazy(
+                    "{} {} {}", f"{self.rate.normalize():f}", _("points for each"), self._unit()
+                )
+            )
+        return format_lazy(
+            "{}: {}{}{}",
+            self.kind_labels(self.kinds),
+            gives[0] if len(gives) == 1 else format_lazy("{} {} {}", gives[0], _("and"), gives[1]),
+            self.conditions_sentence(self.conditions),
+            "".join(f", {limit.sentence()}" for limit in self.limits),
+        )
+
+    def all_kinds(self) -> tuple[str, ...]:
+        return self.kinds
+
+    @classmethod
+    def scope(cls, family: Family, compilation: Compilation) -> Scope:
+        return scope_of(family, CHANGED)
+
+    @classmethod
+    def widened_scope(cls, family: Family, compilation: Compilation) -> Scope:
+        """What the rule reads itself, and what the bonuses on its actions must know of it."""
+        scope = compilation.scopes[family.key]
+        kinds = family.kind_ids(compilation.vocabulary)
+        needed = [
+            compilation.scopes[bonus.key].reads.widened(periods_read(family))
+            for bonus in compilation.families["bonus"]
+            if bonus.kind_ids(compilation.vocabulary) & kinds
+        ]
+        return replace(scope, reads=hull([scope.reads, *needed]))
+
+    @classmethod
+    def relation(cls, compilation: Compilation) -> Relation:
+        return limited_relation(
+            cls.type,
+            compilation,
+            columns=[("points", "bigint"), ("rate", "numeric")],
+            cells=lambda stage: (stage.points, stage.rate or None),
+            # Without a rate there is no exact arithmetic to do, which most actions are spared.
+            raw=sql.SQL(
+                "CASE WHEN term.rate IS NULL THEN term.points "
+                "ELSE term.points + floor(term.rate * coalesce(fact.quantity, 0))::bigint END"
+            ),
+        )
+
+    def _unit(self) -> Any:
+        unit = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
+        return self.vocabulary.currency if unit == "money" else unit or _("unit")

@@ -1,0 +1,421 @@
+"""Scoring: compute the awards that should hold, compare with the ledger, post the difference, write scores.
+
+``score_due`` is what a worker calls; ``score_all`` recomputes everyone. Both run the same statement
+and may run any number of times: the second finds no difference.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection, connections, transaction
+from psycopg import sql
+
+from accounts.models import Brand
+
+from .badges import award_badges
+from .compiler import CompiledRules, compile_rules
+from .documents import RuleSetDocument, parse_rule_set
+from .models import Posting, RuleKey, RuleSet
+from .publication import current_rule_set, document_of
+from .statements import execute
+
+BATCH = 500
+CHUNK = 2500
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A customer whose score was written: what pages, ranks and webhooks are told."""
+
+    customer_id: int
+    score: Decimal
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A published rule set made ready to run; texts are kept, since a version never changes."""
+
+    rule_set_id: int
+    document: RuleSetDocument
+    scoped: str
+    full: str
+    shape: str
+
+
+@lru_cache(maxsize=64)
+def _ready(rule_set_id: int, time_zone: str) -> Rules:
+    rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
+    document = parse_rule_set(document_of(rule_set), brand=rule_set.brand)
+    rule_ids = dict(RuleKey.objects.filter(brand=rule_set.brand).values_list("key", "id"))
+    return Rules(
+        rule_set_id,
+        document,
+        _text(post_scoped(compile_rules(document, rule_ids=rule_ids, scoped=True))),
+        _text(post_full(compile_rules(document, rule_ids=rule_ids))),
+        _text(write_scores(document)),
+    )
+
+
+def _text(statement: sql.Composable) -> str:
+    return statement.as_string(None)
+
+
+def rules_of(*, brand: Brand) -> Rules | None:
+    """The brand's current rules, ready to run; None where nothing was published yet."""
+    rule_set = current_rule_set(brand=brand)
+    return None if rule_set is None else _ready(rule_set.pk, brand.time_zone)
+
+
+def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored]:
+    """Claim up to ``limit`` customers that are due, score them, and return what was written.
+
+    Several callers at once claim different customers. Call until the answer is empty.
+    """
+    with transaction.atomic():
+        # A crash may lose the last moments of this transaction, and then its marks are back.
+        _for_scoring()
+        marks = execute(_CLAIM, {"brand": brand.pk, "limit": limit})
+        if not marks:
+            return []
+        # Read after the claim: whoever published these marks published their rules before.
+        rules = rules_of(brand=brand)
+        if rules is None:
+            return _score(brand, None, [], marks, now)
+        scoped = [mark for mark in marks if mark[1] is not None]
+        full = [mark for mark in marks if mark[1] is None]
+        return _score(brand, rules, scoped, full, now)
+
+
+def score_all(
+    *,
+    brand: Brand,
+    now: datetime,
+    progress: Callable[[int, int], None] | None = None,
+    workers: int = 1,
+) -> int:
+    """Recompute every customer of a brand from nothing, in chunks; returns how many were looked at.
+
+    Each chunk is a transaction of its own, so that a run that was stopped can begin again. ``progress`` is
+    called with (done, of). ``workers`` chunks run at once, each on a connection of its own.
+    """
+    customers = [
+        row[0]
+        for row in execute(
+            "SELECT id FROM accounts_customer WHERE brand_id = %(brand)s ORDER BY id",
+            {"brand": brand.pk},
+        )
+    ]
+    chunks = [customers[start : start + CHUNK] for start in range(0, len(customers), CHUNK)]
+    done = 0
+    lock = threading.Lock()
+
+    def one(chunk: list[int]) -> None:
+        nonlocal done
+        score_customers(brand=brand, customers=chunk, now=now)
+        with lock:
+            done += len(chunk)
+            if progress is not None:
+                progress(done, len(customers))
+
+    if workers == 1:
+        for chunk in chunks:
+            one(chunk)
+        return len(customers)
+    with ThreadPoolExecutor(workers, initializer=connections.close_all) as pool:
+        list(pool.map(one, chunks))
+        list(pool.map(lambda _number: connections.close_all(), range(workers)))
+    return len(customers)
+
+
+def score_customers(
+    *, brand: Brand, customers: Sequence[int], now: datetime, why: str = Posting.Why.FACTS
+) -> list[Scored]:
+    """Score these customers from nothing, whether or not they are due."""
+    with transaction.atomic():
+        _for_scoring()
+        execute(_LOCK, {"customers": list(customers)})
+        rules = rules_of(brand=brand)
+        marks = [(customer, None, None, str(why)) for customer in customers]
+        return _score(brand, rules, [], marks, now)
+
+
+def _for_scoring() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
+
+
+def _score(
+    brand: Brand,
+    rules: Rules | None,
+    scoped: Sequence[tuple[Any, ...]],
+    full: Sequence[tuple[Any, ...]],
+    now: datetime,
+) -> list[Scored]:
+    """Post and write, for marks (customer, since, until, why) that the caller has locked."""
+    on = now.astimezone(brand.zone).date()
+    if rules is None:
+        return []
+    posted: dict[int, tuple[Any, ...]] = {}
+    touched = [mark[0] for mark in scoped]
+    for statement, marks in ((rules.scoped, scoped), (rules.full, full)):
+        if not marks:
+            continue
+        rows = execute(
+            statement,
+            {
+                "customers": [mark[0] for mark in marks],
+                "since": [mark[1] for mark in marks],
+                "until": [mark[2] for mark in marks],
+                "whys": [mark[3] for mark in marks],
+                "rule_set": rules.rule_set_id,
+                "time_zone": brand.time_zone,
+                "now": now,
+                "on": on,
+            },
+        )
+        posted |= {row[0]: row for row in rows}
+        if statement is rules.full:
+            touched += [row[0] for row in rows]
+    if not touched:
+        return []
+    customers = sorted(set(touched))
+    written = execute(
+        rules.shape,
+        {
+            "brand": brand.pk,
+            "customers": customers,
+            "checksums_a": [posted[c][1] if c in posted else Decimal(0) for c in customers],
+            "checksums_b": [posted[c][2] if c in posted else Decimal(0) for c in customers],
+            "rule_set": rules.rule_set_id,
+            "now": now,
+            "on": on,
+        },
+    )
+    award_badges(brand=brand, customers=customers)
+    return [Scored(*row) for row in written]
+
+
+# Grain: one due customer, with the days between which facts changed (NULL: anything may have). Locks the
+# customer, not the mark: intake adds marks without waiting, and nobody else scores the same customer.
+_CLAIM = """
+WITH waiting AS (
+    SELECT DISTINCT coalesce(due.customer_id, identifier.customer_id) AS customer_id
+    FROM (
+        SELECT * FROM scoring_due WHERE brand_id = %(brand)s ORDER BY id LIMIT 4 * %(limit)s
+    ) AS due
+    LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+),
+claimed AS MATERIALIZED (
+    SELECT customer.id FROM accounts_customer AS customer
+    WHERE customer.id IN (SELECT customer_id FROM waiting)
+    LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+),
+held AS (
+    SELECT due.id, claimed.id AS customer_id
+    FROM claimed
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = claimed.id
+    JOIN scoring_due AS due ON due.identifier_id = identifier.id
+    UNION ALL
+    SELECT due.id, due.customer_id FROM claimed JOIN scoring_due AS due ON due.customer_id = claimed.id
+),
+taken AS (
+    DELETE FROM scoring_due AS due USING held WHERE due.id = held.id
+    RETURNING held.customer_id, due.since, due.until, due.why
+)
+SELECT customer_id,
+    CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END,
+    CASE WHEN bool_or(since IS NULL) THEN NULL ELSE max(until) END,
+    max(why)
+FROM taken GROUP BY customer_id
+"""
+_LOCK = "SELECT id FROM accounts_customer WHERE id = ANY(%(customers)s) ORDER BY id FOR NO KEY UPDATE"
+
+# What a posting adds to the two sums by which a ledger is compared without being read: its points
+# times a number drawn from what it is about. Each sum misses a difference once in two thousand million times.
+_DRAWN = (
+    "hashint8extended({row}.action_id, (({row}.local_date - DATE '0001-01-01')::bigint << 40)"
+    " # (({row}.rule_id)::bigint << 3) # ({row}.source)::bigint)"
+)
+
+
+def checksum(row: str, half: int) -> sql.Composable:
+    """SQL for what one award or posting named ``row`` adds to checksum a (half 0) or b (half 1)."""
+    drawn = sql.SQL(_DRAWN).format(row=sql.Identifier(row))
+    shift = sql.SQL(" >> 31") if half else sql.SQL("")
+    return sql.SQL("{}.points * (({}{}) & 2147483647)").format(sql.Identifier(row), drawn, shift)
+
+
+# Grain: one change of one award. Writes the ledger and the daily sums that fading is computed from,
+# and answers with what each customer's checksums grow by.
+_POST = sql.SQL("""
+difference AS (
+    SELECT customer_id, action_id, rule_id, source, local_date, sum(points)::bigint AS points
+    FROM (
+        {computed}
+        UNION ALL
+        SELECT customer_id, action_id, rule_id, source, local_date, -points FROM held
+    ) AS side
+    GROUP BY customer_id, action_id, rule_id, source, local_date
+    HAVING sum(points) <> 0
+),
+posted AS (
+    INSERT INTO scoring_posting
+        (customer_id, action_id, rule_id, rule_set_id, points, posted_at, local_date, source, why)
+    SELECT difference.customer_id, difference.action_id, difference.rule_id, %(rule_set)s, difference.points,
+        %(now)s, difference.local_date, difference.source, subject.why
+    FROM difference JOIN subject ON subject.customer_id = difference.customer_id
+    RETURNING customer_id, action_id, rule_id, source, local_date, points
+),
+summed_by_day AS (
+    INSERT INTO scoring_dailypoints AS daily (customer_id, source, local_date, points)
+    SELECT customer_id, source, local_date, sum(points) FROM posted
+    GROUP BY customer_id, source, local_date
+    ON CONFLICT (customer_id, source, local_date) DO UPDATE SET points = daily.points + excluded.points
+)""")
+
+
+def post_scoped(compiled: CompiledRules) -> sql.Composable:
+    """The statement that scores what changed between two days, for the customers of ``subject``."""
+    return sql.SQL("""
+WITH subject AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(since)s::date[], %(until)s::date[], %(whys)s::text[])
+        AS subject (customer_id, since, until, why)
+),{awards},
+held AS (
+    SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points
+    FROM key_scope CROSS JOIN LATERAL (
+        SELECT * FROM scoring_posting AS one
+        WHERE one.customer_id = key_scope.customer_id AND one.rule_id = key_scope.rule_id
+            AND one.local_date BETWEEN key_scope.write_from AND key_scope.write_until
+        OFFSET 0
+    ) AS posting
+),{post}
+SELECT posted.customer_id, sum({a}), sum({b}) FROM posted GROUP BY posted.customer_id
+""").format(
+        awards=compiled.awards,
+        post=_POST.format(
+            computed=sql.SQL(
+                "SELECT customer_id, action_id, rule_id, source, local_date, points FROM award"
+            )
+        ),
+        a=checksum("posted", 0),
+        b=checksum("posted", 1),
+    )
+
+
+def post_full(compiled: CompiledRules) -> sql.Composable:
+    """The statement that scores the customers of ``subject`` from nothing.
+
+    Only those whose awards do not add up to their checksums are compared with the ledger in
+    detail. Answers with the customers whose score must be written: these, and all whose score is of another day or version.
+    """
+    return sql.SQL("""
+WITH subject AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(whys)s::text[]) AS subject (customer_id, why)
+),{awards},
+checksum AS (
+    SELECT award.customer_id, sum({a}) AS a, sum({b}) AS b FROM award GROUP BY award.customer_id
+),
+changed AS MATERIALIZED (
+    SELECT subject.customer_id, coalesce(checksum.a, 0) - coalesce(score.checksum_a, 0) AS a,
+        coalesce(checksum.b, 0) - coalesce(score.checksum_b, 0) AS b,
+        score.customer_id IS NULL OR score.scored_on <> %(on)s OR score.rule_set_id <> %(rule_set)s AS is_stale
+    FROM subject
+    LEFT JOIN checksum ON checksum.customer_id = subject.customer_id
+    LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id
+),
+differing AS (SELECT customer_id FROM changed WHERE a <> 0 OR b <> 0),
+held AS (
+    SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points
+    FROM differing JOIN scoring_posting AS posting ON posting.customer_id = differing.customer_id
+),{post}
+SELECT customer_id, a, b FROM changed WHERE a <> 0 OR b <> 0 OR is_stale
+""").format(
+        awards=compiled.awards,
+        a=checksum("award", 0),
+        b=checksum("award", 1),
+        post=_POST.format(
+            computed=sql.SQL("""
+        SELECT award.customer_id, action_id, rule_id, source, local_date, points
+        FROM award JOIN differing ON differing.customer_id = award.customer_id""")
+        ),
+    )
+
+
+def shape_values(document: RuleSetDocument) -> sql.Composable:
+    """``(VALUES ...) AS shape (source, weight, half_life, halfway)``."""
+    return sql.SQL("(VALUES {}) AS shape (source, weight, half_life, halfway)").format(
+        sql.SQL(", ").join(
+            sql.SQL("({}, {}::float8, {}::float8, {}::float8)").format(
+                sql.Literal(source.value),
+                sql.Literal(shape.weight),
+                sql.Literal(shape.half_life_days),
+                sql.Literal(shape.halfway_points),
+            )
+            for source, shape in document.sources.items()
+        )
+    )
+
+
+# Points fade by half in each half-life; awards of later days than ``on`` count in full. 2^-1000 is as good as
+# nothing, and a smaller power would be refused as an underflow.
+FADED = sql.SQL(
+    "{points} * CASE WHEN shape.half_life IS NULL THEN 1"
+    " ELSE power(2, greatest(-1000, -greatest(0, {on} - {date}) / shape.half_life)) END"
+)
+SUB_SCORE = sql.SQL(
+    "CASE WHEN {faded} <= 0 THEN 0 ELSE 100 * (1 - power(2, greatest(-1000, -{faded} / shape.halfway))) END"
+)
+
+
+def write_scores(document: RuleSetDocument) -> sql.Composable:
+    """The statement that writes scores from daily points (SCORING, section 6). Grain: one customer."""
+    return sql.SQL("""
+WITH subject AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(checksums_a)s::numeric[], %(checksums_b)s::numeric[])
+        AS subject (customer_id, a, b)
+),
+faded AS (
+    SELECT subject.customer_id, shape.source, shape.weight, shape.halfway,
+        coalesce(sum(daily.points), 0)::bigint AS points,
+        coalesce(sum({faded}), 0) AS faded
+    FROM subject
+    CROSS JOIN {shape}
+    LEFT JOIN scoring_dailypoints AS daily
+        ON daily.customer_id = subject.customer_id AND daily.source = shape.source
+    GROUP BY subject.customer_id, shape.source, shape.weight, shape.halfway
+),
+part AS (
+    SELECT shape.customer_id, shape.source, shape.weight, shape.points, {sub_score} AS sub_score
+    FROM faded AS shape
+),
+whole AS (
+    SELECT customer_id, round((sum(weight * sub_score) / 10)::numeric, 3) AS score, sum(points)::bigint AS points,
+        array_agg(sub_score ORDER BY source) AS sub_scores, array_agg(points ORDER BY source) AS source_points
+    FROM part GROUP BY customer_id
+)
+INSERT INTO scoring_score AS score (customer_id, brand_id, score, points, sub_scores, source_points, rule_set_id,
+    scored_on, scored_at, revision, checksum_a, checksum_b)
+SELECT whole.customer_id, %(brand)s, whole.score, whole.points, whole.sub_scores, whole.source_points,
+    %(rule_set)s, %(on)s, %(now)s, 1, subject.a, subject.b
+FROM whole JOIN subject ON subject.customer_id = whole.customer_id
+ON CONFLICT (customer_id) DO UPDATE SET
+    score = excluded.score, points = excluded.points, sub_scores = excluded.sub_scores,
+    source_points = excluded.source_points, rule_set_id = excluded.rule_set_id, scored_on = excluded.scored_on,
+    scored_at = excluded.scored_at, revision = score.revision + 1,
+    checksum_a = score.checksum_a + excluded.checksum_a, checksum_b = score.checksum_b + excluded.checksum_b
+RETURNING customer_id, score, revision
+""").format(
+        shape=shape_values(document),
+        faded=FADED.format(
+            points=sql.SQL("daily.points"), on=sql.SQL("%(on)s::date"), date=sql.SQL("daily.local_date")
+        ),
+        sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
+    )
