@@ -1,0 +1,165 @@
+"""Who may do what: every view loads its brand and its objects through here.
+
+The staff part is a table: each task of the admin names the predicate that must hold for a user and
+a brand. A new role is a predicate and its place in the table; no view names a role.
+"""
+
+from enum import StrEnum
+
+import rules
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet, prefetch_related_objects
+from django.shortcuts import get_object_or_404
+
+from accounts.models import Brand, Customer, StaffRole, User
+from scoring.models import Action, ActionKind, Source, Venue
+
+# --- staff ---------------------------------------------------------------------------------------
+
+
+class Task(StrEnum):
+    """What staff do for a brand, as the admin asks for it."""
+
+    SEE_CUSTOMERS = "see customers"
+    EXPORT_CUSTOMERS = "export customers"
+    DECIDE_CLAIMS = "decide claims"
+    SEE_RECORDS = "see actions and postings"
+    SEE_RULES = "see rules"
+    EDIT_RULES = "edit rules"
+    PUBLISH_RULES = "publish rules"
+    EDIT_SETUP = "edit kinds, venues and badges"
+    EDIT_BRAND = "edit the brand"
+    APPOINT_STAFF = "appoint staff"
+    RUN_INSTALLATION = "run the installation"
+
+
+@rules.predicate
+def is_operator(user: User, brand_id: int | None) -> bool:
+    """An operator of the installation, who may see every brand."""
+    return user.is_superuser
+
+
+def has_role(role: StaffRole.Role) -> rules.Predicate:
+    """The predicate that a user holds this role with the brand."""
+
+    def holds(user: User, brand_id: int | None) -> bool:
+        return _roles(user).get(brand_id) == role
+
+    return rules.Predicate(holds, name=f"has_role:{role}")
+
+
+is_manager = has_role(StaffRole.Role.MANAGER)
+is_marketer = has_role(StaffRole.Role.MARKETER)
+
+STAFF_MAY: dict[Task, rules.Predicate] = {
+    Task.SEE_CUSTOMERS: is_operator | is_manager | is_marketer,
+    Task.EXPORT_CUSTOMERS: is_operator | is_manager | is_marketer,
+    Task.DECIDE_CLAIMS: is_operator | is_manager,
+    Task.SEE_RECORDS: is_operator | is_manager,
+    Task.SEE_RULES: is_operator | is_manager | is_marketer,
+    Task.EDIT_RULES: is_operator | is_manager,
+    Task.PUBLISH_RULES: is_operator | is_manager,
+    Task.EDIT_SETUP: is_operator | is_manager,
+    Task.EDIT_BRAND: is_operator | is_manager,
+    Task.APPOINT_STAFF: is_operator | is_manager,
+    Task.RUN_INSTALLATION: is_operator,
+}
+
+
+def staff_may(user: User | AnonymousUser, task: Task, *, brand: Brand | int | None = None) -> bool:
+    """Whether a user may do a task for a brand; without a brand, whether for any brand at all."""
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    predicate = STAFF_MAY[task]
+    if brand is not None:
+        return bool(predicate.test(user, brand.pk if isinstance(brand, Brand) else brand))
+    return bool(
+        predicate.test(user, None)
+        or any(predicate.test(user, brand_id) for brand_id in _roles(user))
+    )
+
+
+def staff_brands(user: User | AnonymousUser, task: Task) -> QuerySet[Brand]:
+    """The brands for which a user may do a task, by name. None for everyone who is not staff."""
+    brands = Brand.objects.order_by("name", "pk")
+    if not isinstance(user, User) or not user.is_active:
+        return brands.none()
+    if STAFF_MAY[task].test(user, None):
+        return brands
+    return brands.filter(
+        pk__in=[brand_id for brand_id in _roles(user) if STAFF_MAY[task].test(user, brand_id)]
+    )
+
+
+def workplaces(user: User | AnonymousUser) -> QuerySet[Brand]:
+    """The brands for which a user works, in whatever role."""
+    brands = Brand.objects.order_by("name", "pk")
+    if not isinstance(user, User) or not user.is_active:
+        return brands.none()
+    return brands if user.is_superuser else brands.filter(pk__in=list(_roles(user)))
+
+
+def get_staff_brand(user: User | AnonymousUser, task: Task, slug: str) -> Brand:
+    """The brand of that slug, for a task.
+
+    Raises Http404 when the user is no staff of it (or there is none), so that a stranger does not
+    learn which brands exist, and PermissionDenied when the user's role does not include the task.
+    """
+    brand = get_object_or_404(workplaces(user), slug=slug)
+    if not staff_may(user, task, brand=brand):
+        raise PermissionDenied
+    return brand
+
+
+def _roles(user: User) -> dict[int, str]:
+    # Read once for each user object, which lives as long as its request.
+    prefetch_related_objects([user], "staff_roles")
+    return {role.brand_id: role.role for role in user.staff_roles.all()}
+
+
+# --- customers -----------------------------------------------------------------------------------
+
+
+def get_brand(slug: str) -> Brand:
+    """The brand of that slug, whose landing page and rule book anyone may read. Raises Http404."""
+    return get_object_or_404(Brand, slug=slug)
+
+
+def find_customer(user: User | AnonymousUser, slug: str) -> Customer | None:
+    """The user's own customer with the brand of that slug, and its brand; None before joining."""
+    if not user.is_authenticated:
+        return None
+    return (
+        Customer.objects.select_related("brand", "user").filter(user=user, brand__slug=slug).first()
+    )
+
+
+def memberships(user: User | AnonymousUser) -> QuerySet[Customer]:
+    """A user's customers with all brands, by the brand's name."""
+    if not user.is_authenticated:
+        return Customer.objects.none()
+    return Customer.objects.select_related("brand").filter(user=user).order_by("brand__name", "pk")
+
+
+def get_action(customer: Customer, action_id: int) -> Action:
+    """One of the customer's actions, with its kind and venue. Raises Http404 for anyone else's."""
+    return get_object_or_404(
+        Action.objects.select_related("kind", "venue"),
+        pk=action_id,
+        identifier__customer=customer,
+    )
+
+
+def find_kind(brand: Brand, source: Source) -> ActionKind | None:
+    """The brand's kind that a page of ours records: purchases in money, visits without a quantity.
+
+    None where the brand has no such kind; then the page is not offered.
+    """
+    unit = ActionKind.MONEY if source == Source.PURCHASES else ""
+    return ActionKind.objects.filter(brand=brand, source=source, unit=unit).order_by("pk").first()
+
+
+def venues(brand: Brand) -> QuerySet[Venue]:
+    """The brand's venues, by name."""
+    return Venue.objects.filter(brand=brand).order_by("name", "pk")

@@ -1,0 +1,228 @@
+"""Brands, who works for them, and the logins of the installation."""
+
+import zoneinfo
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminColorInputWidget,
+    UnfoldAdminEmailInputWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from accounts.models import Brand, StaffRole, User
+from loyalty import access
+from loyalty.access import Task
+from loyalty.admin.base import BrandFilter, BrandModelAdmin
+from loyalty.admin.sites import site
+from scoring.models import Action
+
+
+def time_zones() -> list[tuple[str, str]]:
+    """The time zones of the world by name, those of a place first."""
+    names = sorted(zoneinfo.available_timezones(), key=lambda name: ("/" not in name, name))
+    return [(name, name.replace("_", " ")) for name in names if not name.startswith("Etc/")]
+
+
+class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A brand's name, promise, place in the world and colour."""
+
+    class Meta:
+        model = Brand
+        fields = ("name", "slug", "promise", "time_zone", "currency", "colour")
+        widgets: ClassVar[dict[str, Any]] = {"colour": UnfoldAdminColorInputWidget()}
+        help_texts: ClassVar[dict[str, Any]] = {
+            "slug": _("The brand's address: /b/<slug>/. It stays as it is once customers know it."),
+            "time_zone": _("Days, weeks and months of this brand begin at its local midnight."),
+            "currency": _("Three capitals, such as GBP."),
+            "colour": _("Ink, surfaces and borders of the customer's pages are derived from it."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "time_zone" in self.fields:
+            choices = [("", _("Choose a time zone")), *time_zones()]
+            self.fields["time_zone"] = forms.ChoiceField(
+                label=self.fields["time_zone"].label,
+                help_text=self.fields["time_zone"].help_text,
+                choices=choices,
+                widget=UnfoldAdminSelectWidget(choices=choices),
+            )
+
+    def clean_currency(self) -> str:
+        """Accept small letters as well."""
+        return str(self.cleaned_data["currency"]).upper()
+
+    def clean_colour(self) -> str:
+        """Accept capitals as well."""
+        return str(self.cleaned_data["colour"]).lower()
+
+
+class BrandAdmin(BrandModelAdmin):
+    """Brands: operators add them, managers keep them."""
+
+    brand_path = "pk"
+    see = Task.EDIT_BRAND
+    add = Task.RUN_INSTALLATION
+    edit = Task.EDIT_BRAND
+    form = BrandForm
+    list_display = ("name", "promise", "time_zone", "currency")
+    search_fields = ("name", "slug")
+    ordering = ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """What customers and history depend on is fixed once there is any."""
+        if obj is None:
+            return []
+        if Action.objects.filter(brand_id=obj.pk).exists():
+            return ["slug", "time_zone", "currency"]
+        return ["slug"]
+
+
+class StaffRoleForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who works for a brand, by e-mail address."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        help_text=_("They sign in with it; a login is made if there is none yet."),
+        widget=UnfoldAdminEmailInputWidget(),
+    )
+
+    class Meta:
+        model = StaffRole
+        fields = ("brand", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["email"]
+
+    def clean(self) -> dict[str, Any]:
+        """A person has one role with a brand."""
+        cleaned = super().clean() or {}
+        email = (cleaned.get("email") or "").lower()
+        brand = cleaned.get("brand")
+        if email and brand and StaffRole.objects.filter(brand=brand, user__email=email).exists():
+            self.add_error("email", ValidationError(_("This person works for the brand already.")))
+        return cleaned
+
+    def save(self, commit: bool = True) -> StaffRole:
+        """Make the login if there is none; the same answer whether there was."""
+        if not self.instance.pk:
+            email = self.cleaned_data["email"].strip().lower()
+            user = User.objects.filter(email=email).first()
+            self.instance.user = user or User.objects.create_user(email)
+        role: StaffRole = super().save(commit)
+        return role
+
+
+class StaffRoleAdmin(BrandModelAdmin):
+    """Who works for a brand. Nobody changes or removes their own role."""
+
+    see = Task.APPOINT_STAFF
+    add = Task.APPOINT_STAFF
+    edit = Task.APPOINT_STAFF
+    remove = Task.APPOINT_STAFF
+    form = StaffRoleForm
+    list_display = ("user", "role", "brand")
+    list_filter = (BrandFilter, "role")
+    list_select_related = ("user", "brand")
+    search_fields = ("user__email", "user__name")
+    ordering = ("user__email",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """The person is chosen when the role is made."""
+        return ["brand", "email", "role"] if obj is None else ["brand", "user", "role"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        """A role is of one person and one brand."""
+        return [] if obj is None else ["brand", "user"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not self._is_own(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not self._is_own(request, obj)
+
+    @staticmethod
+    def _is_own(request: HttpRequest, obj: Model | None) -> bool:
+        return isinstance(obj, StaffRole) and obj.user_id == request.user.pk
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+
+
+class UserAdmin(ModelAdmin):  # type: ignore[misc]
+    """The logins of the installation, for operators: who may sign in at all."""
+
+    fields = ("email", "name", "is_active", "operator", "last_login", "created_at")
+    readonly_fields = ("operator", "last_login", "created_at")
+    list_display = ("email", "name", "is_active", "operator", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    show_full_result_count = False
+
+    @display(description=_("operator"), boolean=True)
+    def operator(self, user: User) -> bool:
+        """Whether the user sees every brand."""
+        return user.is_superuser
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model:
+        """The login; Http404 where there is none."""
+        from django.http import Http404
+
+        obj = super().get_object(request, object_id, from_field)
+        if obj is None:
+            raise Http404
+        return obj
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """All logins for operators, none for anyone else."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if self._may(request) else rows.none()
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """No bulk deletion."""
+        return {}
+
+    @staticmethod
+    def _may(request: HttpRequest) -> bool:
+        return access.staff_may(request.user, Task.RUN_INSTALLATION)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """A login made here has no password: its owner signs in by a code."""
+        obj.email = obj.email.strip().lower()
+        if not change:
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+
+
+site.register(Brand, BrandAdmin)
+site.register(StaffRole, StaffRoleAdmin)
+site.register(User, UserAdmin)

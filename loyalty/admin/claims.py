@@ -1,0 +1,205 @@
+"""Claims: actions that wait for a person to accept or refuse them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views import View
+
+from accounts.models import Brand, User
+from loyalty import access
+from loyalty.access import Task
+from loyalty.admin.base import dress, page_url, sees_several_brands
+from loyalty.admin.ledger import attribute_lines, local_moment, pending, quantity_words
+from loyalty.admin.sites import site
+from scoring.actions import DecisionRow, record_actions
+from scoring.models import Action
+
+SHOWN = 50
+
+
+def claims_of(user: Any) -> QuerySet[Action]:
+    """The actions on which a user may decide, those that wait longest first.
+
+    A person's own claims are not among them: nobody decides for themselves.
+    """
+    return (
+        pending(Action.objects.filter(brand__in=access.staff_brands(user, Task.DECIDE_CLAIMS)))
+        .exclude(identifier__customer__user=user)
+        .select_related("brand", "kind", "venue", "identifier__customer")
+        .order_by("received_at", "pk")
+    )
+
+
+def decide(
+    *, brand: Brand, actions: list[Action], accepted: bool, reason: str, user: User
+) -> list[str]:
+    """Accept or refuse waiting actions of one brand; returns what was not taken, in words.
+
+    A decision is named after its action, so that a second press decides nothing again.
+    """
+    now = timezone.now()
+    rows = [
+        DecisionRow(
+            origin=action.origin,
+            external_id=f"decision:{action.pk}",
+            action=action.external_id,
+            accepted=accepted,
+            at=now,
+            reason=reason,
+        )
+        for action in actions
+    ]
+    outcomes = record_actions(brand=brand, rows=rows, now=now)
+    return [
+        f"{action.external_id}: {outcome.reason}"
+        for action, outcome in zip(actions, outcomes, strict=True)
+        if outcome.status == "refused"
+    ]
+
+
+class DecisionForm(forms.Form):
+    """Which claims, accept or refuse, and why they are refused."""
+
+    claims = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    accept = forms.BooleanField(required=False)
+    refuse = forms.BooleanField(required=False)
+    reason = forms.CharField(
+        max_length=200,
+        required=False,
+        label=_("Reason for refusing"),
+        help_text=_("The customer reads it."),
+        widget=forms.TextInput(attrs={"form": "claims"}),
+    )
+
+    def __init__(self, *args: Any, choices: list[int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["claims"].choices = [(pk, pk) for pk in choices]  # type: ignore[attr-defined]
+        self.use_required_attribute = False
+        dress(self)
+
+    def clean(self) -> dict[str, Any]:
+        """Something must be chosen; a refusal needs its reason."""
+        cleaned = super().clean() or {}
+        if not cleaned.get("claims"):
+            self.add_error(None, _("Tick the claims that you decide on."))
+        if cleaned.get("accept") == cleaned.get("refuse"):
+            self.add_error(None, _("Accept or refuse."))
+        if cleaned.get("refuse") and not cleaned.get("reason"):
+            self.add_error("reason", _("Say why: the customer reads it."))
+        return cleaned
+
+
+class ClaimsPage(View):
+    """The queue."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not access.staff_may(request.user, Task.DECIDE_CLAIMS):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.answer(request, DecisionForm(choices=[]))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        # One row's own button names its claim and decides on nothing else.
+        one = request.POST.get("accept_one", "")
+        sent = {int(pk) for pk in [one] if pk.isdecimal()} or {
+            int(pk) for pk in request.POST.getlist("claims")[:1000] if pk.isdecimal()
+        }
+        waiting = {action.pk: action for action in claims_of(request.user).filter(pk__in=sent)}
+        missing = len(sent) - len(waiting)
+        data = {
+            "claims": list(waiting),
+            "accept": "1" if one or "accept" in request.POST else "",
+            "refuse": "1" if not one and "refuse" in request.POST else "",
+            "reason": request.POST.get("reason", ""),
+        }
+        form = DecisionForm(data, choices=list(waiting))
+        if missing:
+            messages.warning(
+                request,
+                ngettext(
+                    "%(count)s claim was decided by somebody else in the meantime.",
+                    "%(count)s claims were decided by somebody else in the meantime.",
+                    missing,
+                )
+                % {"count": missing},
+            )
+            if not waiting:
+                return redirect("admin:claims")
+        if not form.is_valid():
+            return self.answer(request, form, status=422)
+        accepted = bool(form.cleaned_data["accept"])
+        refused: list[str] = []
+        by_brand: dict[Brand, list[Action]] = {}
+        for pk in form.cleaned_data["claims"]:
+            by_brand.setdefault(waiting[pk].brand, []).append(waiting[pk])
+        for brand, actions in by_brand.items():
+            refused += decide(
+                brand=brand,
+                actions=actions,
+                accepted=accepted,
+                reason="" if accepted else form.cleaned_data["reason"],
+                user=request.user,  # type: ignore[arg-type]
+            )
+        for sentence in refused:
+            messages.error(request, sentence)
+        count = len(form.cleaned_data["claims"]) - len(refused)
+        if count:
+            words = (
+                ngettext("%(count)s claim accepted.", "%(count)s claims accepted.", count)
+                if accepted
+                else ngettext("%(count)s claim refused.", "%(count)s claims refused.", count)
+            )
+            messages.success(request, words % {"count": count})
+        return redirect("admin:claims")
+
+    def answer(
+        self, request: HttpRequest, form: DecisionForm, *, status: int = 200
+    ) -> HttpResponse:
+        """The page."""
+        claims = list(claims_of(request.user)[: SHOWN + 1])
+        request.current_app = site.name  # type: ignore[attr-defined]
+        ticked = form.data.get("claims", [])
+        return TemplateResponse(
+            request,
+            "admin/claims.html",
+            {
+                **site.each_context(request),
+                "title": _("Claims"),
+                "rows": [
+                    {
+                        "action": action,
+                        "customer": action.identifier.customer,
+                        "occurred": local_moment(action.occurred_at, action.brand),
+                        "received": action.received_at,
+                        "quantity": quantity_words(action.quantity),
+                        "unit": action.brand.currency
+                        if action.kind.unit == "money"
+                        else action.kind.unit,
+                        "attributes": attribute_lines(action.attributes),
+                        "ticked": action.pk in ticked,
+                    }
+                    for action in claims[:SHOWN]
+                ],
+                "more": len(claims) > SHOWN,
+                "form": form,
+                "several": sees_several_brands(request),
+            },
+            status=status,
+        )
+
+
+def urls() -> list[URLPattern]:
+    """The pages of this area."""
+    return [page_url("claims/", ClaimsPage, "claims")]

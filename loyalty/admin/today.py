@@ -1,0 +1,57 @@
+"""Today: what waits for a person, brand by brand."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Brand, Customer
+from loyalty import access
+from loyalty.access import Task
+from loyalty.admin.base import CappedPaginator
+from loyalty.admin.claims import claims_of
+from scoring import publication
+from scoring.models import RuleSet, Score
+
+BRANDS = 30
+
+
+def overview(request: HttpRequest) -> dict[str, Any]:
+    """What the index shows: a card for each of the person's brands."""
+    brands = access.workplaces(request.user)[: BRANDS + 1]
+    return {
+        "cards": [card(request, brand) for brand in brands[:BRANDS]],
+        "more": len(brands) > BRANDS,
+    }
+
+
+def card(request: HttpRequest, brand: Brand) -> dict[str, Any]:
+    """The figures of one brand, each None where the person may not see it."""
+
+    def may(task: Task) -> bool:
+        return access.staff_may(request.user, task, brand=brand)
+
+    today = timezone.now().astimezone(brand.zone).date()
+    current = publication.current_rule_set(brand=brand)
+    draft = RuleSet.objects.filter(brand=brand, version=None).first()
+    customers = Customer.objects.filter(brand=brand)
+    return {
+        "brand": brand,
+        "today": today,
+        "may_see_customers": may(Task.SEE_CUSTOMERS),
+        "may_decide": may(Task.DECIDE_CLAIMS),
+        "may_edit": may(Task.EDIT_RULES),
+        "may_set_up": may(Task.EDIT_SETUP),
+        "claims": claims_of(request.user).filter(brand=brand)[:100].count(),
+        "customers": CappedPaginator(customers, 1).count,
+        "joined": CappedPaginator(customers.filter(user__isnull=False), 1).count,
+        "cap": CappedPaginator.CAP,
+        "best": Score.objects.filter(brand=brand)
+        .select_related("customer")
+        .order_by("-score")
+        .first()
+        if may(Task.SEE_CUSTOMERS)
+        else None,
+        "current": current,
+        "has_draft": draft is not None,
+    }

@@ -1,0 +1,218 @@
+"""Top customers: the marketer's list, with its filters, and the file of exactly that list."""
+
+import datetime
+from itertools import chain
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.access import Task
+from loyalty.admin.base import BrandChoice, BrandPage, dress, page_url
+from loyalty.exports.datasets import (
+    SORTS,
+    Dataset,
+    TopCustomersFilter,
+    count_top_customers,
+    top_customers,
+)
+from loyalty.exports.formats import FORMATS
+from scoring import publication
+from scoring.models import Source
+
+PER_PAGE = 50
+SORT_LABELS: dict[str, Any] = {
+    "score": _("Score"),
+    "points": _("Points"),
+    "active": _("Last active"),
+    "joined": _("Joined"),
+}
+
+
+class TopCustomersForm(forms.Form):
+    """The filters, as they stand in the address."""
+
+    score = forms.IntegerField(
+        required=False, min_value=0, max_value=1000, label=_("Score at least")
+    )
+    source = forms.ChoiceField(required=False, label=_("Strong in"))
+    sub_score = forms.IntegerField(
+        required=False, min_value=0, max_value=100, label=_("with sub-score at least")
+    )
+    joined = forms.ChoiceField(
+        required=False,
+        label=_("Who"),
+        choices=[("", _("everyone")), ("yes", _("joined")), ("no", _("unclaimed"))],
+    )
+    active_days = forms.IntegerField(
+        required=False, min_value=1, max_value=3650, label=_("Active in the last (days)")
+    )
+    sort = forms.ChoiceField(required=False, label=_("Sort by"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sources = [(source.slug, source.label) for source in Source]
+        self.fields["source"].choices = [("", _("any source")), *sources]  # type: ignore[attr-defined]
+        self.fields["sort"].choices = [*SORT_LABELS.items(), *sources]  # type: ignore[attr-defined]
+        self.use_required_attribute = False
+        dress(self)
+
+    def clean(self) -> dict[str, Any]:
+        """A sub-score needs its source."""
+        cleaned = super().clean() or {}
+        if cleaned.get("sub_score") is not None and not cleaned.get("source"):
+            self.add_error("source", _("Choose the source."))
+        return cleaned
+
+    def chosen(self) -> TopCustomersFilter:
+        """The filter; call when valid."""
+        cleaned = self.cleaned_data
+        sub_scores = {}
+        if cleaned["source"]:
+            least = cleaned["sub_score"]
+            sub_scores[Source.from_slug(cleaned["source"])] = 1 if least is None else least
+        return TopCustomersFilter(
+            score=cleaned["score"],
+            sub_scores=sub_scores,
+            joined={"yes": True, "no": False}.get(cleaned["joined"]),
+            active_days=cleaned["active_days"],
+            sort=cleaned["sort"] if cleaned["sort"] in SORTS else "score",
+        )
+
+
+class TopCustomersPage(BrandPage):
+    """The list."""
+
+    template = "admin/top_customers.html"
+    task = Task.SEE_CUSTOMERS
+    title = _("Top customers")
+    section = "top_customers"
+    switch_to = "top_customers"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = TopCustomersForm(request.GET)
+        if not form.is_valid():
+            return self.page({"form": form, "formats": [], "invalid": True}, status=422)
+        chosen = form.chosen()
+        count = count_top_customers(brand=self.brand, chosen=chosen, as_of=self.today())
+        pages = max(1, -(-count // PER_PAGE))
+        wanted = request.GET.get("page", "1")
+        number = min(max(int(wanted), 1), pages) if wanted.isdecimal() else 1
+        dataset = self.dataset(chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+        filters = {
+            name: value
+            for name, value in request.GET.items()
+            if name in form.fields and value not in ("", None)
+        }
+        return self.page(
+            {
+                "form": form,
+                "rows": [self.row(row) for row in dataset.rows()],
+                "sources": list(Source),
+                "count": count,
+                "number": number,
+                "pages": pages,
+                "previous": number - 1,
+                "following": number + 1 if number < pages else None,
+                "query": urlencode(filters),
+                "filtered": bool(set(filters) - {"sort"}),
+                "headers": self.headers(chosen, filters),
+                "as_of": dataset.as_of,
+                "version": dataset.rule_set_version,
+                "formats": list(FORMATS.values()) if self.may(Task.EXPORT_CUSTOMERS) else [],
+            }
+        )
+
+    @staticmethod
+    def row(row: dict[str, Any]) -> dict[str, Any]:
+        """One row for the template, its sub-scores as a list."""
+        return {
+            **row,
+            "short": row["customer"][:8],
+            "sub_scores": [(source, row[source.slug]) for source in Source],
+        }
+
+    @staticmethod
+    def headers(chosen: TopCustomersFilter, filters: dict[str, str]) -> list[dict[str, Any]]:
+        """The column heads, each with the address that sorts by it."""
+        heads = [
+            ("score", _("Score")),
+            *((source.slug, source.label) for source in Source),
+            ("points", _("Points")),
+            ("active", _("Last active")),
+            ("joined", _("Joined")),
+        ]
+        return [
+            {
+                "name": name,
+                "label": label,
+                "is_current": chosen.sort == name,
+                "query": urlencode({**filters, "sort": name}),
+            }
+            for name, label in heads
+        ]
+
+    def today(self) -> datetime.date:
+        """The brand's local date."""
+        return timezone.now().astimezone(self.brand.zone).date()
+
+    def dataset(
+        self, chosen: TopCustomersFilter, *, limit: int | None = None, offset: int = 0
+    ) -> Dataset:
+        """The rows that the filter asks for."""
+        current = publication.current_rule_set(brand=self.brand)
+        return top_customers(
+            brand=self.brand,
+            chosen=chosen,
+            as_of=self.today(),
+            rule_set_version=current.version if current is not None else None,
+            limit=limit,
+            offset=offset,
+        )
+
+
+class TopCustomersExport(TopCustomersPage):
+    """The file of the list, with the same filters."""
+
+    task = Task.EXPORT_CUSTOMERS
+
+    def get(self, request: HttpRequest, format_name: str = "") -> HttpResponse:  # type: ignore[override]
+        if format_name not in FORMATS:
+            raise Http404
+        form = TopCustomersForm(request.GET)
+        if not form.is_valid():
+            return self.page({"form": form, "formats": [], "invalid": True}, status=422)
+        dataset = self.dataset(form.chosen())
+        writer = FORMATS[format_name]
+        pieces = iter(writer.write(dataset))
+        # The first piece is made now, so that a statement that fails is an error page, no half file.
+        first = next(pieces)
+        response = StreamingHttpResponse(_closing(first, pieces), content_type=writer.content_type)
+        name = dataset.file_name(writer.extension)
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Cache-Control"] = "no-store"
+        return response  # type: ignore[return-value]
+
+
+def _closing(first: bytes, pieces: Any) -> Any:
+    """All pieces; whoever stops reading frees the connection."""
+    try:
+        yield from chain((first,), pieces)
+    finally:
+        pieces.close()
+
+
+def urls() -> list[URLPattern]:
+    """The pages of this area."""
+    choice = BrandChoice.to(task=Task.SEE_CUSTOMERS, page="top_customers", title=_("Top customers"))
+    base = "brands/<slug:slug>/top-customers/"
+    return [
+        page_url("top-customers/", choice, "top_customers_choice"),
+        page_url(base, TopCustomersPage, "top_customers"),
+        page_url(f"{base}export/<slug:format_name>/", TopCustomersExport, "top_customers_export"),
+    ]

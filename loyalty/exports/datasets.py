@@ -1,0 +1,233 @@
+"""The rows of each list: one statement, read by the page that shows it and by the file that holds it.
+
+So a file holds exactly what the page shows, with the same filters, in the same order.
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from accounts.models import Brand
+from scoring.models import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name in files and whether its cells are texts (that people may have written)."""
+
+    name: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Rows of a list as a statement, with what its file must say of itself.
+
+    ``statement`` selects ``columns``, in that order, and sorts them; ``parameters`` are its named
+    parameters. Reading it twice gives the same rows as long as nothing was scored in between.
+    """
+
+    name: str
+    columns: Sequence[Column]
+    statement: sql.Composed
+    parameters: dict[str, Any]
+    as_of: datetime.date
+    rule_set_version: int | None
+
+    def file_name(self, extension: str) -> str:
+        """Such as ``corner-coffee-top-customers-2026-11-23-rules-4.csv``."""
+        version = "none" if self.rule_set_version is None else self.rule_set_version
+        return f"{self.name}-{self.as_of.isoformat()}-rules-{version}.{extension}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows, all at once: for a page of them."""
+        connection.ensure_connection()
+        with connection.connection.cursor(row_factory=dict_row) as cursor:
+            return list(cursor.execute(self.statement, self.parameters))
+
+
+SORTS: dict[str, sql.SQL] = {
+    "score": sql.SQL("ranked.score DESC"),
+    "points": sql.SQL("ranked.points DESC"),
+    "active": sql.SQL("activity.active_on DESC NULLS LAST"),
+    "joined": sql.SQL("customer.joined_at DESC NULLS LAST"),
+    **{source.slug: sql.SQL(f"ranked.sub_scores[{source.value}] DESC") for source in Source},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TopCustomersFilter:
+    """Which customers of the list, and in which order. Empty: everyone, best first."""
+
+    score: int | None = None
+    sub_scores: dict[Source, int] = field(default_factory=dict)
+    joined: bool | None = None
+    active_days: int | None = None
+    sort: str = "score"
+
+
+TOP_CUSTOMERS = (
+    Column("rank"),
+    Column("customer", is_text=True),
+    Column("pseudonym", is_text=True),
+    Column("email", is_text=True),
+    Column("score"),
+    *(Column(source.slug) for source in Source),
+    Column("points"),
+    Column("last_active_on"),
+    Column("joined_on"),
+)
+
+
+def top_customers(
+    *,
+    brand: Brand,
+    chosen: TopCustomersFilter,
+    as_of: datetime.date,
+    rule_set_version: int | None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> Dataset:
+    """A brand's customers by score. Ranks are those among everyone, whatever the filter leaves out.
+
+    The last active day is the last local day whose actions earned points.
+    """
+    # Grain: a customer. ``ranked`` reads the brand's scores in the order of their index; the rest
+    # hangs on the rows that the filter and the page let through. May run at any time, twice too.
+    statement = sql.SQL(
+        """
+        WITH ranked AS (
+            SELECT score.customer_id, score.score, score.points, score.sub_scores,
+                   rank() OVER (ORDER BY score.score DESC) AS rank
+            FROM scoring_score AS score
+            WHERE score.brand_id = %(brand)s
+        ),
+        chosen AS (
+            SELECT ranked.*, customer.public_id, customer.pseudonym, customer.user_id,
+                   customer.joined_at, row_number() OVER (ORDER BY {order}, ranked.customer_id) AS place
+            FROM ranked
+            JOIN accounts_customer AS customer ON customer.id = ranked.customer_id
+            {activity}
+            WHERE {predicates}
+            ORDER BY place
+            LIMIT %(limit)s OFFSET %(offset)s
+        )
+        SELECT chosen.rank,
+               chosen.public_id::text AS customer,
+               chosen.pseudonym,
+               coalesce(login.email, mail.value, '') AS email,
+               chosen.score,
+               {sub_scores},
+               chosen.points,
+               active.active_on AS last_active_on,
+               (chosen.joined_at AT TIME ZONE %(zone)s)::date AS joined_on{key}
+        FROM chosen
+        LEFT JOIN accounts_user AS login ON login.id = chosen.user_id
+        LEFT JOIN {mail}
+        LEFT JOIN LATERAL (
+            SELECT max(daily.local_date) AS active_on
+            FROM scoring_dailypoints AS daily
+            WHERE daily.customer_id = chosen.customer_id
+        ) AS active ON true
+        ORDER BY chosen.place
+        """
+    )
+    predicates = [sql.SQL("TRUE")]
+    parameters: dict[str, Any] = {
+        "brand": brand.pk,
+        "zone": brand.time_zone,
+        "limit": limit,
+        "offset": offset,
+    }
+    _add_predicates(predicates, parameters, chosen, as_of)
+    composed = statement.format(
+        order=SORTS[chosen.sort],
+        activity=sql.SQL(ACTIVITY) if chosen.sort == "active" else sql.SQL(""),
+        predicates=sql.SQL(" AND ").join(predicates),
+        sub_scores=sql.SQL(", ").join(
+            sql.SQL("round(chosen.sub_scores[{}]::numeric, 3) AS {}").format(
+                sql.Literal(source.value), sql.Identifier(source.slug)
+            )
+            for source in Source
+        ),
+        # A page looks each address up; a file joins them all at once.
+        mail=sql.SQL(MAIL_OF_ONE if limit is not None else MAIL_OF_ALL),
+        key=sql.SQL(", chosen.customer_id" if limit is not None else ""),
+    )
+    return Dataset(
+        name=f"{brand.slug}-top-customers",
+        columns=TOP_CUSTOMERS,
+        statement=composed,
+        parameters=parameters,
+        as_of=as_of,
+        rule_set_version=rule_set_version,
+    )
+
+
+def _add_predicates(
+    predicates: list[sql.SQL],
+    parameters: dict[str, Any],
+    chosen: TopCustomersFilter,
+    as_of: datetime.date,
+) -> None:
+    if chosen.score is not None:
+        predicates.append(sql.SQL("ranked.score >= %(score)s"))
+        parameters["score"] = chosen.score
+    for source, least in chosen.sub_scores.items():
+        predicates.append(sql.SQL(f"ranked.sub_scores[{source.value}] >= %({source.slug})s"))
+        parameters[source.slug] = least
+    if chosen.joined is not None:
+        predicates.append(
+            sql.SQL("customer.user_id IS NOT NULL" if chosen.joined else "customer.user_id IS NULL")
+        )
+    if chosen.active_days is not None:
+        predicates.append(
+            sql.SQL(
+                "EXISTS (SELECT FROM scoring_dailypoints AS daily"
+                " WHERE daily.customer_id = ranked.customer_id AND daily.local_date > %(since)s)"
+            )
+        )
+        parameters["since"] = as_of - datetime.timedelta(days=chosen.active_days)
+
+
+ACTIVITY = """
+            LEFT JOIN (
+                SELECT daily.customer_id, max(daily.local_date) AS active_on
+                FROM scoring_dailypoints AS daily
+                GROUP BY daily.customer_id
+            ) AS activity ON activity.customer_id = ranked.customer_id
+"""
+MAIL_OF_ONE = """LATERAL (
+            SELECT min(identifier.value) AS value
+            FROM accounts_identifier AS identifier
+            WHERE identifier.customer_id = chosen.customer_id AND identifier.scheme = 'email'
+        ) AS mail ON true"""
+MAIL_OF_ALL = """(
+            SELECT identifier.customer_id, min(identifier.value) AS value
+            FROM accounts_identifier AS identifier
+            WHERE identifier.brand_id = %(brand)s AND identifier.scheme = 'email'
+            GROUP BY identifier.customer_id
+        ) AS mail ON mail.customer_id = chosen.customer_id"""
+
+
+def count_top_customers(*, brand: Brand, chosen: TopCustomersFilter, as_of: datetime.date) -> int:
+    """How many customers the filter lets through."""
+    predicates: list[sql.SQL] = [sql.SQL("ranked.brand_id = %(brand)s")]
+    parameters: dict[str, Any] = {"brand": brand.pk}
+    _add_predicates(predicates, parameters, chosen, as_of)
+    join = (
+        "JOIN accounts_customer AS customer ON customer.id = ranked.customer_id"
+        if chosen.joined is not None
+        else ""
+    )
+    statement = sql.SQL("SELECT count(*) FROM scoring_score AS ranked {join} WHERE {where}").format(
+        join=sql.SQL(join), where=sql.SQL(" AND ").join(predicates)
+    )
+    connection.ensure_connection()
+    with connection.connection.cursor() as cursor:
+        return int(cursor.execute(statement, parameters).fetchone()[0])
