@@ -1,0 +1,9 @@
+"""The doors: one file each, turning what arrives into plain rows for ``scoring.actions``. No rule is known here.
+
+- ``purchases``: a customer claims a purchase on our pages.
+- ``check_ins``: a customer checks in at a venue by its code.
+- ``usage``: a customer records product use.
+- ``files``: JSON lines and CSV.
+
+``forms`` is what the first three share.
+"""

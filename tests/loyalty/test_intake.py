@@ -1,0 +1,279 @@
+"""The doors of our own pages: what a form becomes, what is refused, and that a form sent twice counts once."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.identity import create_customer
+from accounts.models import Brand, Customer
+from loyalty.intake import check_ins, purchases, usage
+from scoring.models import Action, ActionKind, Source, Venue
+
+NOW = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=2)
+
+pytestmark = pytest.mark.django_db
+
+
+def make_brand(slug: str = "corner", kinds: tuple[tuple[str, Source], ...] = ()) -> Brand:
+    """A brand far from Greenwich, so that its days are not UTC's."""
+    brand = Brand.objects.create(
+        slug=slug, name="The Corner", time_zone="Pacific/Auckland", currency="NZD"
+    )
+    for kind, source in kinds:
+        attributes = {"purchase": {"receipt": "text"}, "usage": {"method": "text"}}.get(kind, {})
+        ActionKind.objects.create(
+            brand=brand, slug=kind, label=kind, source=source, attributes=attributes
+        )
+    return brand
+
+
+@pytest.fixture
+def brand() -> Brand:
+    """A brand that offers all three doors."""
+    brand = make_brand(
+        kinds=(
+            ("purchase", Source.PURCHASES),
+            ("check_in", Source.PHYSICAL_VISITS),
+            ("usage", Source.PRODUCT_USAGE),
+        )
+    )
+    Venue.objects.create(brand=brand, slug="quay", name="Quay", check_in_code="QUAY-12")
+    Venue.objects.create(brand=brand, slug="depot", name="Depot")
+    return brand
+
+
+@pytest.fixture
+def customer(brand: Brand) -> Customer:
+    """Somebody who joined."""
+    return create_customer(brand=brand, now=NOW)
+
+
+@pytest.fixture
+def bare() -> Customer:
+    """A customer of a brand whose kinds only share a name or a source with what the doors record."""
+    brand = make_brand(
+        "bare",
+        kinds=(
+            ("purchase", Source.ONLINE_ENGAGEMENT),
+            ("door_sensor", Source.PHYSICAL_VISITS),
+            ("telemetry", Source.PRODUCT_USAGE),
+        ),
+    )
+    Venue.objects.create(brand=brand, slug="quay", name="Quay", check_in_code="QUAY-12")
+    return create_customer(brand=brand, now=NOW)
+
+
+# Which doors a brand has
+
+
+def test_a_brand_with_the_kinds_offers_every_door(brand: Brand) -> None:
+    """The kind's slug and source both agree, and a venue has a code."""
+    assert check_ins.offers_check_ins(brand=brand)
+    assert purchases.offers_purchase_claims(brand=brand)
+    assert usage.offers_usage(brand=brand)
+
+
+def test_without_a_code_at_any_venue_there_is_no_check_in(brand: Brand) -> None:
+    """A kind alone is no door."""
+    Venue.objects.update(check_in_code="")
+    assert not check_ins.offers_check_ins(brand=brand)
+    assert check_ins.get_venue(brand=brand, code="") is None
+
+
+def test_a_brand_without_the_kinds_offers_no_door_and_says_so(bare: Customer) -> None:
+    """A kind that systems report is not opened to customers because it shares a source."""
+    assert not check_ins.offers_check_ins(brand=bare.brand)
+    assert not purchases.offers_purchase_claims(brand=bare.brand)
+    assert not usage.offers_usage(brand=bare.brand)
+    outcomes = [
+        check_ins.record_check_in(customer=bare, code="QUAY-12", token="t", now=NOW),
+        purchases.record_purchase_claim(
+            customer=bare, amount=Decimal(5), bought_on=date(2026, 3, 9), token="t", now=NOW
+        ),
+        usage.record_usage(customer=bare, token="t", now=NOW),
+    ]
+    assert [outcome.status for outcome in outcomes] == ["refused"] * 3
+    assert all("The Corner does not" in outcome.reason for outcome in outcomes)
+    assert not Action.objects.exists()
+
+
+# Check-ins
+
+
+@pytest.mark.parametrize("code", ["QUAY-12", "quay12", " quay 12\n", "Q-u-a-y-1-2"])
+def test_a_check_in_is_recorded_at_the_venue_of_its_code(customer: Customer, code: str) -> None:
+    """Case, blanks and hyphens make no difference; it happens now, under Laurel's own identifier."""
+    outcome = check_ins.record_check_in(customer=customer, code=code, token="t1", now=NOW)
+    action = Action.objects.get()
+    assert (outcome.status, outcome.action_id) == ("accepted", action.pk)
+    assert (action.origin, action.external_id, action.state) == ("laurel", "t1", "accepted")
+    assert (action.kind.slug, action.occurred_at) == ("check_in", NOW)
+    assert action.venue is not None
+    assert action.venue.slug == "quay"
+    assert str(action.identifier) == f"laurel:{customer.public_id}"
+
+
+@pytest.mark.parametrize("code", ["", " ", "QUAY-13", "quay", "12", "depot", "'; --", "\x00"])
+def test_a_wrong_code_is_refused_with_a_sentence(customer: Customer, code: str) -> None:
+    """The sentence belongs to the field, and nothing is kept."""
+    outcome = check_ins.record_check_in(customer=customer, code=code, token="t1", now=NOW)
+    assert (outcome.status, outcome.field) == ("refused", "code")
+    assert "poster" in outcome.reason
+    assert not Action.objects.exists()
+
+
+def test_a_code_of_another_brand_is_a_wrong_code(customer: Customer, bare: Customer) -> None:
+    """Codes are looked up within the customer's brand only."""
+    Venue.objects.filter(brand=bare.brand).update(check_in_code="BARE-77")
+    outcome = check_ins.record_check_in(customer=customer, code="BARE-77", token="t1", now=NOW)
+    assert outcome.status == "refused"
+
+
+def test_a_check_in_sent_twice_counts_once(customer: Customer) -> None:
+    """The second submit comes two seconds later; both are answered with the same action."""
+    first = check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=NOW)
+    second = check_ins.record_check_in(customer=customer, code="quay12", token="t1", now=LATER)
+    assert (second.status, second.action_id) == ("repeated", first.action_id)
+    assert Action.objects.count() == 1
+    third = check_ins.record_check_in(customer=customer, code="QUAY-12", token="t2", now=LATER)
+    assert third.status == "accepted"
+
+
+def test_a_token_of_somebody_else_is_refused(customer: Customer) -> None:
+    """Nobody learns or gains anything from another customer's token."""
+    other = create_customer(brand=customer.brand, now=NOW)
+    check_ins.record_check_in(customer=other, code="QUAY-12", token="t1", now=NOW)
+    outcome = check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=LATER)
+    assert (outcome.status, outcome.action_id) == ("refused", None)
+    assert Action.objects.count() == 1
+
+
+def test_two_submits_at_once_are_one_action(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other request stores the token between our look and our record."""
+    from loyalty.intake import forms
+
+    real = forms.record_actions
+
+    def other_first(**call: object) -> object:
+        monkeypatch.setattr(forms, "record_actions", real)
+        check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=LATER)
+        return real(**call)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(forms, "record_actions", other_first)
+    outcome = check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=NOW)
+    assert (outcome.status, Action.objects.count()) == ("repeated", 1)
+
+
+# Purchases
+
+
+def claim(customer: Customer, **fields: object) -> purchases.Outcome:
+    """A claim of 24.90 bought yesterday, but for what is said."""
+    given = {
+        "amount": Decimal("24.90"),
+        "bought_on": date(2026, 3, 9),
+        "token": "t1",
+        "now": NOW,
+        **fields,
+    }
+    return purchases.record_purchase_claim(customer=customer, **given)  # type: ignore[arg-type]
+
+
+def test_a_claim_is_pending_and_dated_at_noon_of_its_local_day(customer: Customer) -> None:
+    """Noon in Auckland, whatever the day is in Greenwich."""
+    outcome = claim(customer, venue="depot", receipt_number=" 55-1 ")
+    action = Action.objects.get()
+    assert (outcome.status, outcome.action_id, action.state) == ("accepted", action.pk, "pending")
+    assert action.occurred_at == datetime(2026, 3, 8, 23, tzinfo=UTC)
+    assert action.quantity == Decimal("24.90")
+    assert action.attributes == {"receipt": "55-1"}
+    assert action.venue is not None
+    assert action.venue.slug == "depot"
+
+
+def test_a_purchase_of_today_happened_now(customer: Customer) -> None:
+    """It is the tenth in Auckland, and noon may still be to come."""
+    assert claim(customer, bought_on=date(2026, 3, 10)).status == "accepted"
+    assert Action.objects.get().occurred_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"amount": Decimal(0)}, "amount"),
+        ({"amount": Decimal(-3)}, "amount"),
+        ({"amount": Decimal("NaN")}, "amount"),
+        ({"amount": Decimal("Infinity")}, "amount"),
+        ({"amount": Decimal("1e12")}, "amount"),
+        ({"bought_on": date(2026, 3, 11)}, "bought_on"),
+        ({"venue": "nowhere"}, "venue"),
+    ],
+)
+def test_a_claim_that_cannot_be_is_refused_at_its_field(
+    customer: Customer, fields: dict[str, object], field: str
+) -> None:
+    """With a sentence, and nothing kept."""
+    outcome = claim(customer, **fields)
+    assert (outcome.status, outcome.field) == ("refused", field)
+    assert outcome.reason
+    assert not Action.objects.exists()
+
+
+def test_a_receipt_is_registered_once(customer: Customer) -> None:
+    """The same number on the same day again is refused; another day's, and the same form again, are not."""
+    first = claim(customer, receipt_number="55-1")
+    again = claim(customer, receipt_number="55-1", token="t2")
+    assert (again.status, again.field) == ("refused", "receipt_number")
+    same_form = claim(customer, receipt_number="55-1", now=LATER)
+    assert (same_form.status, same_form.action_id) == ("repeated", first.action_id)
+    assert claim(customer, receipt_number="55-1", token="t3", bought_on=date(2026, 3, 8)).action_id
+    assert Action.objects.count() == 2
+
+
+def test_one_token_with_two_amounts_is_refused(customer: Customer) -> None:
+    """The first record stays as it is."""
+    first = claim(customer)
+    outcome = claim(customer, amount=Decimal(99))
+    assert (outcome.status, outcome.action_id) == ("refused", first.action_id)
+    assert Action.objects.get().quantity == Decimal("24.90")
+
+
+# Product use
+
+
+def test_a_use_is_recorded_with_quantity_and_attributes(customer: Customer) -> None:
+    """Accepted at once; sent twice it counts once."""
+    for now, status in ((NOW, "accepted"), (LATER, "repeated")):
+        outcome = usage.record_usage(
+            customer=customer,
+            token="t1",
+            now=now,
+            quantity=Decimal(2),
+            attributes={"method": "filter"},
+        )
+        assert outcome.status == status
+    action = Action.objects.get()
+    assert (action.state, action.quantity) == ("accepted", Decimal(2))
+    assert action.attributes == {"method": "filter"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"quantity": Decimal(-1)}, "quantity"),
+        ({"quantity": Decimal("NaN")}, "quantity"),
+        ({"attributes": {"size": "L"}}, "attributes.size"),
+        ({"attributes": {"method": 3}}, "attributes.method"),
+    ],
+)
+def test_a_use_that_cannot_be_is_refused_at_its_field(
+    customer: Customer, fields: dict[str, object], field: str
+) -> None:
+    """With a sentence, and nothing kept."""
+    outcome = usage.record_usage(customer=customer, token="t1", now=NOW, **fields)  # type: ignore[arg-type]
+    assert (outcome.status, outcome.field) == ("refused", field)
+    assert not Action.objects.exists()
