@@ -1,0 +1,31 @@
+"""A customer's badges: earned ones, and how far the others are."""
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from accounts.models import Customer
+from loyalty.pages.frame import customer_page, show
+from scoring import queries
+
+
+@require_safe
+@customer_page
+def badges(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """All badges of the brand with their criteria."""
+    views = queries.badges_of(customer=customer)
+    return show(
+        request,
+        "pages/badges.html",
+        customer,
+        here="badges",
+        earned=sorted(
+            (view for view in views if view.earned_at),
+            key=lambda view: view.earned_at,
+            reverse=True,
+        ),
+        to_come=sorted(
+            (view for view in views if not view.earned_at),
+            key=lambda view: view.progress / max(1, view.target),
+            reverse=True,
+        ),
+    )

@@ -1,0 +1,94 @@
+"""Joining a brand, or signing in to it: an e-mail address and the code that arrives there."""
+
+from typing import Any
+
+from allauth.account.forms import RequestLoginCodeForm
+from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
+from allauth.account.models import EmailAddress
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+
+from accounts import identity
+from accounts.models import Brand, User
+from loyalty import access
+from loyalty.pages.frame import JOINING
+
+
+class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
+    """Asks for an address. A known and an unknown one get the same answer: a code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["email"]
+        field.label = gettext_lazy("E-mail address")
+        field.help_text = gettext_lazy("We send you a code to type in. No password.")
+        field.error_messages = {
+            "required": gettext_lazy("Enter your e-mail address"),
+            "invalid": gettext_lazy("Enter an e-mail address like name@example.org"),
+        }
+        field.widget.attrs.update(autocomplete="email", inputmode="email", spellcheck="false")
+        field.widget.attrs.pop("placeholder", None)
+
+    def user(self) -> User | None:
+        """The user of the address, made when there is none; None for one who may not sign in.
+
+        Until the code comes back, a new user can do nothing and the address counts as unproven.
+        """
+        if self._user:
+            known: User = self._user
+            return known
+        email = self.cleaned_data["email"].lower()
+        with transaction.atomic():
+            user, is_new = User.objects.get_or_create(email=email)
+            if is_new:
+                user.set_unusable_password()
+                user.save(update_fields=["password"])
+                EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
+        return user if is_new else None
+
+
+@never_cache
+def join(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for an address and send a code to it; with a user already signed in, ask only once."""
+    brand = access.get_brand(slug)
+    back = _own_address(request, request.POST.get("next") or request.GET.get("next", ""))
+    if request.user.is_authenticated:
+        return _join_signed_in(request, brand, back)
+    form = EmailForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        request.session[JOINING] = slug
+        LoginCodeVerificationProcess.initiate(
+            request=request, user=form.user(), email=form.cleaned_data["email"]
+        )
+        here = reverse("join", args=[slug]) + (f"?{urlencode({'next': back})}" if back else "")
+        return redirect(f"{reverse('account_confirm_login_code')}?{urlencode({'next': here})}")
+    return render(request, "pages/join.html", {"brand": brand, "form": form, "next": back})
+
+
+def _join_signed_in(request: HttpRequest, brand: Brand, back: str) -> HttpResponse:
+    # The session remembers that this browser asked to join; a mere link joins nobody.
+    asked = request.session.pop(JOINING, None) == brand.slug
+    customer = access.find_customer(request.user, brand.slug)
+    if customer is None:
+        if not asked and request.method != "POST":
+            return render(request, "pages/join.html", {"brand": brand, "next": back})
+        identity.join_brand(brand=brand, user=request.user, now=timezone.now())
+        messages.success(
+            request, _("Welcome. Your score with %(brand)s starts here.") % {"brand": brand}
+        )
+    return redirect(back or reverse("score", args=[brand.slug]))
+
+
+def _own_address(request: HttpRequest, address: str) -> str:
+    is_ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return address if is_ours else ""

@@ -1,0 +1,133 @@
+"""The score: the page itself, and the sum behind it."""
+
+import math
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.views.decorators.http import require_safe
+from scoring.explain import explain
+from scoring.queries import BadgeView
+from scoring.ranks import get_rank
+
+from accounts.models import Customer
+from loyalty.pages.frame import customer_page, show
+from scoring import queries
+
+NEAREST = 3
+AHEAD = timedelta(days=30)
+BETTER_HALF = 50
+ENOUGH_FOR_PERCENT = 100
+# A change that the page would show as nothing.
+UNSEEN = Decimal("0.5")
+
+
+@require_safe
+@customer_page
+def score(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """The score on one page: ring, what moved, six sources, forecast, badges, board."""
+    today = timezone.now().astimezone(customer.brand.zone).date()
+    view = queries.get_score(customer=customer, on=today)
+    moved = queries.what_moved(customer=customer, since=today - timedelta(days=6), on=today)
+    later_on = today + AHEAD
+    later = queries.score_on(customer=customer, on=later_on)
+    return show(
+        request,
+        "pages/score.html",
+        customer,
+        here="score",
+        score=view,
+        standing=find_standing(customer, view.score),
+        moved=moved,
+        sum=find_sum(moved),
+        later=later if view.score - later >= UNSEEN else None,
+        later_on=later_on,
+        nearest=nearest_badges(queries.badges_of(customer=customer)),
+        board=queries.board_around(customer=customer, on=today) if customer.on_boards else None,
+        today=today,
+    )
+
+
+class Standing(NamedTuple):
+    """Where a customer stands; ``top_percent`` is told to the better half only."""
+
+    place: int
+    is_shared: bool
+    top_percent: int | None
+
+
+def find_standing(customer: Customer, score: Decimal) -> Standing | None:
+    """The standing among the brand's customers; None without a score, for nobody is told they are last."""
+    if not score:
+        return None
+    rank = get_rank(brand=customer.brand, score=score)
+    percent = math.ceil(100 * rank.rank / max(1, rank.of))
+    is_told = percent <= BETTER_HALF and rank.of >= ENOUGH_FOR_PERCENT
+    return Standing(rank.rank, rank.shared, percent if is_told else None)
+
+
+class Sum(NamedTuple):
+    """before + earned - faded = after, in just as many decimals as the reader needs to see it."""
+
+    before: str
+    earned: str
+    faded: str
+    after: str
+
+
+def find_sum(moved: queries.Moved) -> Sum | None:
+    """How the score moved, as a sum that adds up as shown; None where it held steady."""
+    earned = moved.after - moved.before + moved.faded
+    terms = (moved.before, earned, moved.faded, moved.after)
+    for places in range(4):
+        shown = [term.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP) for term in terms]
+        if shown[0] + shown[1] - shown[2] == shown[3]:
+            break
+    if not shown[1] and not shown[2]:
+        return None
+    return Sum(*(number_format(term, places, force_grouping=True) for term in shown))
+
+
+def nearest_badges(badges: list[BadgeView]) -> list[BadgeView]:
+    """The newest badge earned and those nearest to being earned, three in all."""
+    earned = sorted(
+        (view for view in badges if view.earned_at), key=lambda view: view.earned_at, reverse=True
+    )
+    to_come = sorted(
+        (view for view in badges if not view.earned_at),
+        key=lambda view: view.progress / max(1, view.target),
+        reverse=True,
+    )
+    return [*earned[: max(1, NEAREST - len(to_come))], *to_come][:NEAREST]
+
+
+@require_safe
+@customer_page
+def explained(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """The sum source by source to the total, with every award; ``?source=`` opens one source."""
+    today = timezone.now().astimezone(customer.brand.zone).date()
+    return show(
+        request,
+        "pages/explained.html",
+        customer,
+        here="score",
+        explanation=explain(customer=customer, on=today),
+        opened=request.GET.get("source", ""),
+        today=today,
+    )
+
+
+@require_safe
+@customer_page
+def explained_json(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """The same sum as a file to keep."""
+    today = timezone.now().astimezone(customer.brand.zone).date()
+    response = JsonResponse(
+        explain(customer=customer, on=today).to_json(), json_dumps_params={"indent": 2}
+    )
+    name = f"{customer.brand.slug}-score-{today:%Y-%m-%d}.json"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,0 +1,142 @@
+"""How the pages write numbers, and how they draw icons, stamps and rings."""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import Any
+
+from django import template
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.safestring import SafeString, mark_safe
+
+from accounts.models import Brand
+from loyalty import theme
+from loyalty.pages import ring, stamps
+from loyalty.pages.money import format_money
+from scoring.models import ActionKind, Source
+
+register = template.Library()
+
+MINUS = "\N{MINUS SIGN}"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
+SOURCE_ICONS = {
+    Source.PURCHASES: "purchase",
+    Source.PHYSICAL_VISITS: "visit",
+    Source.PRODUCT_USAGE: "usage",
+    Source.SOCIAL_MEDIA: "social",
+    Source.ONLINE_ENGAGEMENT: "online",
+    Source.MARKETING_ATTENTION: "attention",
+}
+
+
+@lru_cache(maxsize=64)
+def _shapes(name: str) -> SafeString:
+    # The files are our own, and hold shapes only.
+    return mark_safe(render_to_string(f"parts/icons/{name}.svg").strip())  # noqa: S308
+
+
+@register.inclusion_tag("parts/icon.html")
+def icon(name: str, kind: str = "") -> dict[str, Any]:
+    """An icon beside a word."""
+    return {"shapes": _shapes(name), "kind": kind}
+
+
+@register.inclusion_tag("parts/stamp.html")
+def stamp(badge: Any, *, earned: bool) -> dict[str, Any]:
+    """A badge as an engraved stamp, grey until it is earned."""
+    return {
+        "badge": badge,
+        "source": Source(badge.source).slug,
+        "stamp": stamps.engrave(badge.slug, badge.level),
+        "shapes": _shapes(SOURCE_ICONS[Source(badge.source)]),
+        "earned": earned,
+    }
+
+
+@register.inclusion_tag("parts/mark.html")
+def mark(slug: str) -> dict[str, Any]:
+    """The rosette beside a brand's name."""
+    return {"band": stamps.brand_mark(slug)}
+
+
+@register.inclusion_tag("parts/ring.html")
+def score_ring(
+    sources: Sequence[Any], label: str, later: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """The ring of these sources; ``label`` is what it says to who cannot see it."""
+    return {"arcs": ring.draw_ring(sources, later=later), "label": label}
+
+
+@register.inclusion_tag("parts/bar.html")
+def bar(value: float, of: float = 100) -> dict[str, Any]:
+    """A bar that is filled as far as ``value`` goes of ``of``."""
+    return {"width": f"{max(0.0, min(100.0, 100 * float(value) / float(of or 1))):.1f}"}
+
+
+@register.simple_tag
+def look_url(brand: Brand) -> str:
+    """The address of the brand's style sheet; it changes when the colour does."""
+    return reverse("look", args=[brand.slug, theme.fingerprint(brand.colour)])
+
+
+@register.filter
+def stylesheets(names: str) -> list[str]:
+    """The addresses of our own style sheets of these names."""
+    return [static(f"css/{name}.css") for name in names.split()]
+
+
+@register.filter
+def source_slug(number: int) -> str:
+    """The name of a source, as in the style sheets."""
+    return Source(number).slug
+
+
+@register.filter
+def source_label(number: int) -> str:
+    """The name of a source for people."""
+    return str(Source(number).label)
+
+
+@register.filter
+def signed(points: int | None) -> str:
+    """Points with their sign: +25, 0, -4 with a true minus."""
+    points = points or 0
+    sign = "+" if points > 0 else MINUS if points < 0 else ""
+    return sign + number_format(abs(points), force_grouping=True)
+
+
+@register.filter
+def grouped(number: Any) -> str:
+    """A whole number with its thousands set apart."""
+    return number_format(number, force_grouping=True)
+
+
+@register.filter
+def whole(number: Any) -> str:
+    """A score or sub-score as it is shown: a whole number, halves rounded up."""
+    exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
+    return number_format(exact.quantize(Decimal(1), ROUND_HALF_UP), force_grouping=True)
+
+
+@register.filter
+def exact(number: Any) -> str:
+    """A score or a part of it with its three decimals; a negative one with a true minus."""
+    value = Decimal(number).quantize(Decimal("0.001"), ROUND_HALF_UP)
+    return (MINUS if value < 0 else "") + number_format(abs(value), 3, force_grouping=True)
+
+
+@register.simple_tag
+def quantity(amount: Decimal | None, unit: str, brand: Brand) -> str:
+    """An action's quantity with its unit, money in the brand's currency; empty when there is none."""
+    if amount is None:
+        return ""
+    if unit == ActionKind.MONEY:
+        return format_money(amount, brand.currency)
+    plain = amount.normalize()
+    places = max(0, -int(plain.as_tuple().exponent))
+    number = number_format(plain, places, force_grouping=True)
+    return f"{number}{NO_BREAK_SPACE}{unit}" if unit else number
