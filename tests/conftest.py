@@ -55,6 +55,11 @@ def start_servers() -> dict[str, str]:
     }
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Let every test ask for the people of ``tests.people``, now that Django is set up."""
+    session.config.pluginmanager.import_plugin("tests.people")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers."""
     running.close()
