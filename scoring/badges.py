@@ -16,7 +16,7 @@ from .criteria import CRITERIA, Criterion
 from .facts import AMENDED, facts
 from .models import Badge
 from .problems import Problem, Reader
-from .statements import execute
+from .statements import brand_time, execute
 from .vocabulary import Vocabulary
 
 
@@ -49,13 +49,10 @@ def criterion_of(badge: Badge, *, vocabulary: Vocabulary) -> Criterion:
 
 
 def award_badges(*, brand: Brand, customers: Sequence[int]) -> None:
-    """Bring the badges of these customers up to date with their facts. May run twice."""
+    """Bring the badges of these customers up to date with their facts, in ``brand_time``. May run twice."""
     badges = _fingerprint(brand)
     if badges:
-        execute(
-            _award_statement(brand.pk, badges),
-            {"customers": list(customers), "time_zone": brand.time_zone},
-        )
+        execute(_award_statement(brand.pk, badges), {"customers": list(customers)})
 
 
 def progress_of(*, brand: Brand, customer_id: int) -> dict[int, int]:
@@ -67,9 +64,8 @@ def progress_of(*, brand: Brand, customer_id: int) -> dict[int, int]:
     statement = sql.SQL("{head} SELECT badge_id, sum(step)::bigint FROM step GROUP BY badge_id").format(
         head=_steps(badges, vocabulary)
     )
-    rows = execute(
-        statement.as_string(None), {"customers": [customer_id], "time_zone": brand.time_zone}
-    )
+    with brand_time(brand):
+        rows = execute(statement.as_string(None), {"customers": [customer_id]})
     return dict.fromkeys((badge.pk for badge in badges), 0) | {row[0]: row[1] for row in rows}
 
 
@@ -127,7 +123,7 @@ def _steps(badges: Sequence[Badge], vocabulary: Vocabulary) -> sql.Composable:
 WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{amended},{facts},
 step AS ({steps})""").format(
         amended=AMENDED,
-        facts=facts(kinds=kinds, scoped=False),
+        facts=facts(kinds=kinds, columns=["venue_id"], scoped=False),
         steps=sql.SQL("\n    UNION ALL ").join(
             sql.SQL("SELECT {} AS badge_id, steps.* FROM ({}) AS steps").format(
                 sql.Literal(badge.pk), criterion.steps(vocabulary)

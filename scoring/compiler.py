@@ -13,18 +13,18 @@ from psycopg import sql
 
 from .documents import RuleSetDocument
 from .facts import AMENDED, facts
-from .relations import Compilation, Family, Relation
+from .limits import LINE_COLUMNS
+from .relations import Compilation, Family
 from .rules import RULE_TYPES, RuleStage
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRules:
-    """A compiled rule set: the CTEs that follow ``subject``, up to and with ``award``."""
+    """A compiled rule set: the CTEs that follow ``subject``, up to and with ``award`` (or ``line``)."""
 
     document: RuleSetDocument
     rule_ids: Mapping[str, int]
-    awards: sql.Composable
-    lines: sql.Composable
+    ctes: sql.Composable
     is_scoped: bool
 
 
@@ -48,7 +48,59 @@ def compile_rules(
     bear on, and its awards are only those that such a change can move.
     """
     compilation = Compilation(document.vocabulary, scoped, families_of(document, rule_ids))
-    if scoped:
+    chain = _chain(compilation)
+    ends = [
+        sql.SQL("SELECT {} FROM {} WHERE points > 0{}").format(
+            sql.SQL(AWARD_COLUMNS),
+            sql.Identifier(relation.name),
+            sql.SQL(" AND is_written" if scoped else ""),
+        )
+        for relation in compilation.relations.values()
+    ]
+    awards = sql.SQL("{},\naward AS ({})").format(
+        chain, sql.SQL("\n    UNION ALL ").join(ends or [_nothing(AWARD_COLUMNS)])
+    )
+    return CompiledRules(document, rule_ids, awards, scoped)
+
+
+def compile_lines(document: RuleSetDocument, *, rule_ids: Mapping[str, int]) -> CompiledRules:
+    """The same rules, ending in ``line``: every match, also of 0 points, with what each limit saw."""
+    compilation = Compilation(
+        document.vocabulary,
+        is_scoped=False,
+        families=families_of(document, rule_ids),
+        with_lines=True,
+    )
+    chain = _chain(compilation)
+    columns = ", ".join((AWARD_COLUMNS, "raw", *LINE_COLUMNS))
+    ends = [
+        sql.SQL("SELECT {} FROM {}").format(sql.SQL(columns), sql.Identifier(relation.name))  # type: ignore[arg-type]
+        for relation in compilation.relations.values()
+    ]
+    lines = sql.SQL("{},\nline AS ({})").format(
+        chain, sql.SQL("\n    UNION ALL ").join(ends or [_nothing(columns)])
+    )
+    return CompiledRules(document, rule_ids, lines, is_scoped=False)
+
+
+AWARD_COLUMNS = "customer_id, action_id, rule_id, stage, source, local_date, points"
+
+
+def _nothing(columns: str) -> sql.Composable:
+    """No rows of these columns, for a rule set without rules."""
+    return sql.SQL("SELECT {} WHERE FALSE").format(
+        sql.SQL(", ").join(
+            sql.SQL("NULL::{} AS {}").format(
+                sql.SQL("date" if column == "local_date" else "bigint"), sql.Identifier(column)
+            )
+            for column in columns.split(", ")
+        )
+    )
+
+
+def _chain(compilation: Compilation) -> sql.Composable:
+    """Every CTE from the scopes to the relations of the rule types."""
+    if compilation.is_scoped:
         for name, rule_type in RULE_TYPES.items():
             for family in compilation.families[name]:
                 compilation.scopes[family.key] = rule_type.scope(family, compilation)
@@ -58,61 +110,25 @@ def compile_rules(
     for name, rule_type in RULE_TYPES.items():
         if compilation.families[name]:
             compilation.relations[name] = rule_type.relation(compilation)
-
     kinds = sorted(
         {
             kind
             for families in compilation.families.values()
             for family in families
-            for kind in family.kind_ids(document.vocabulary)
+            for kind in family.kind_ids(compilation.vocabulary)
         }
     )
-    head = [AMENDED, facts(kinds=kinds, scoped=scoped)]
-    if scoped:
-        head = [*_scopes(compilation), *head]
-    body = [
-        sql.SQL("\n{} AS ({})").format(sql.Identifier(name), cte)
-        for relation in compilation.relations.values()
-        for name, cte in relation.ctes
-    ]
-    ends = [
-        sql.SQL(
-            "SELECT customer_id, action_id, rule_id, stage, source, local_date, points FROM {} WHERE points > 0{}"
-        ).format(sql.Identifier(relation.name), sql.SQL(" AND is_written" if scoped else ""))
-        for relation in compilation.relations.values()
-    ]
-    chain = sql.SQL(",").join([*head, *body])
-    return CompiledRules(
-        document,
-        rule_ids,
-        sql.SQL("{},\naward AS MATERIALIZED ({})").format(
-            chain, sql.SQL("\n    UNION ALL ").join(ends or [_NOTHING])
-        ),
-        sql.SQL("{},\nline AS ({})").format(
-            chain,
-            sql.SQL("\n    UNION ALL ").join(
-                _lines_of(relation) for relation in compilation.relations.values()
-            )
-            if compilation.relations
-            else _NO_LINES,
-        ),
-        scoped,
-    )
-
-
-_NOTHING = sql.SQL(
-    "SELECT NULL::bigint AS customer_id, NULL::bigint AS action_id, NULL::bigint AS rule_id, "
-    "NULL::int AS stage, NULL::int AS source, NULL::date AS local_date, NULL::bigint AS points WHERE FALSE"
-)
-LINE_COLUMNS = ("count_1", "points_1", "place_1", "kept_1", "count_2", "points_2", "place_2", "kept_2")
-_NO_LINES = sql.SQL("SELECT NULL::bigint AS customer_id WHERE FALSE")
-
-
-def _lines_of(relation: Relation) -> sql.Composable:
-    return sql.SQL(
-        "SELECT customer_id, action_id, rule_id, stage, source, local_date, raw, points, {} FROM {}"
-    ).format(
-        sql.SQL(", ").join(map(sql.Identifier, LINE_COLUMNS)), sql.Identifier(relation.name)
+    return sql.SQL(",").join(
+        [
+            *(_scopes(compilation) if compilation.is_scoped else []),
+            AMENDED,
+            facts(kinds=kinds, columns=compilation.columns, scoped=compilation.is_scoped),
+            *(
+                sql.SQL("\n{} AS ({})").format(sql.Identifier(name), cte)
+                for relation in compilation.relations.values()
+                for name, cte in relation.ctes
+            ),
+        ]
     )
 
 

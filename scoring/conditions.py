@@ -156,7 +156,7 @@ class Condition:
             ).format(value, literal(self.value))
         items = self.value if isinstance(self.value, tuple) else (self.value,)
         if self.type == "venue":
-            items = tuple(vocabulary.venues.get(item, 0) for item in items)
+            items = tuple(vocabulary.venues[item] for item in items)
         if self.op == "in":
             return self._among(value, items)
         if self.op == "not_in":

@@ -1,9 +1,14 @@
 """The relation ``fact``: the actions that count, as rules see them.
 
 Grain: one accepted action of a customer in ``subject``. Columns: customer_id, action_id,
-kind_id, occurred_at, origin, external_id (which order it), quantity (after corrections), channel,
-venue_id, attributes, local_at (wall clock of the brand) and local_date.
+kind_id, occurred_at and local_date, and where asked for origin, external_id (which order equal
+times), quantity (after corrections), channel, venue_id, attributes and local_at (wall clock).
+
+Local dates are of the session's time zone, which ``scoring.statements.brand_time`` makes the brand's: PostgreSQL
+converts a time to it four times as fast as to a zone that is named in the statement.
 """
+
+from collections.abc import Collection
 
 from psycopg import sql
 
@@ -24,12 +29,16 @@ amended AS (
     GROUP BY amendment.action_id
 )""")
 
-_COLUMNS = sql.SQL("""
-        action.id AS action_id, action.kind_id, action.occurred_at, action.origin, action.external_id,
-        CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity,
-        action.channel, action.venue_id, action.attributes,
-        action.occurred_at AT TIME ZONE %(time_zone)s AS local_at,
-        (action.occurred_at AT TIME ZONE %(time_zone)s)::date AS local_date""")
+# What a fact may be asked for beyond who did what when. A column that no rule looks at is not read.
+_ASKED = {
+    "quantity": "CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity",
+    "channel": "action.channel",
+    "venue_id": "action.venue_id",
+    "attributes": "action.attributes",
+    "local_at": "action.occurred_at::timestamp AS local_at",
+    "origin": "action.origin",
+    "external_id": "action.external_id",
+}
 
 _COUNTS = sql.SQL("""
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
@@ -38,7 +47,8 @@ _COUNTS = sql.SQL("""
 # Every action of the subjects that one of the rules can see. Index: action by identifier.
 ALL_FACTS = sql.SQL("""
 fact AS MATERIALIZED (
-    SELECT subject.customer_id, {columns}
+    SELECT subject.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
+        action.occurred_at::date AS local_date{columns}
     FROM subject
     JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
     JOIN scoring_action AS action ON action.identifier_id = identifier.id
@@ -51,7 +61,8 @@ fact AS MATERIALIZED (
 # date lies within a day and a bit of its UTC date, so the range is cut wide here and exactly later.
 SCOPED_FACTS = sql.SQL("""
 fact AS MATERIALIZED (
-    SELECT kind_scope.customer_id, {columns}
+    SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
+        action.occurred_at::date AS local_date{columns}
     FROM kind_scope
     JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
     CROSS JOIN LATERAL (
@@ -67,7 +78,7 @@ fact AS MATERIALIZED (
 
 # The first matching actions before the days that are read, for limits that count for ever.
 EARLIER_FACTS = sql.SQL("""
-            SELECT {columns}
+            SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
             FROM accounts_identifier AS identifier
             JOIN scoring_action AS action ON action.identifier_id = identifier.id
             LEFT JOIN amended ON amended.action_id = action.id
@@ -75,15 +86,26 @@ EARLIER_FACTS = sql.SQL("""
                 AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'""")
 
 
-def facts(*, kinds: list[int], scoped: bool) -> sql.Composable:
-    """The CTE ``fact``, of every kind in use, or cut by ``kind_scope`` where only some days changed."""
+def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Composable:
+    """The CTE ``fact``, of every kind in use, or cut by ``kind_scope`` where only some days changed.
+
+    ``columns`` are those that somebody asks for, of ``COLUMNS``.
+    """
     template = SCOPED_FACTS if scoped else ALL_FACTS
-    return template.format(columns=_COLUMNS, counts=_COUNTS, kinds=_ids(kinds))
+    return template.format(columns=_asked(columns), counts=_COUNTS, kinds=_ids(kinds))
 
 
-def earlier_facts(*, kinds: list[int]) -> sql.Composable:
+def earlier_facts(*, kinds: list[int], columns: Collection[str]) -> sql.Composable:
     """A subquery of facts that may lie before a key's scope; the caller cuts it exactly."""
-    return EARLIER_FACTS.format(columns=_COLUMNS, counts=_COUNTS, kinds=_ids(kinds))
+    return EARLIER_FACTS.format(columns=_asked(columns), counts=_COUNTS, kinds=_ids(kinds))
+
+
+def _asked(columns: Collection[str]) -> sql.Composable:
+    return sql.SQL("").join(
+        sql.SQL(", " + text)  # type: ignore[arg-type]
+        for name, text in _ASKED.items()
+        if name in columns
+    )
 
 
 def _ids(kinds: list[int]) -> sql.Composable:

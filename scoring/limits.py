@@ -18,7 +18,7 @@ from .conditions import FIELD_NAMES, Condition, field_sql, literal, type_of_fiel
 from .facts import earlier_facts
 from .periods import PERIODS, ordinal_of
 from .problems import Problem, Reader
-from .relations import Compilation, Family, Relation, values, window_of
+from .relations import TERM_HAS_KIND, TERM_MATCHES, Compilation, Family, Relation, values, window_of
 from .scopes import Days, Scope
 from .vocabulary import Kind
 
@@ -35,10 +35,20 @@ PER_NAMES = {
 LIMITS_MAX = 2
 # More than there are days until the year 10000.
 BUCKET = 4_000_000
-# What a relation without limits says of them.
-NO_LIMITS = sql.SQL(
-    "NULL::bigint AS count_1, NULL::bigint AS points_1, NULL::bigint AS place_1, NULL::bigint AS kept_1, "
-    "NULL::bigint AS count_2, NULL::bigint AS points_2, NULL::bigint AS place_2, NULL::bigint AS kept_2"
+# What the lines of a receipt are told of each limit.
+LINE_COLUMNS = (
+    "count_1",
+    "points_1",
+    "place_1",
+    "kept_1",
+    "count_2",
+    "points_2",
+    "place_2",
+    "kept_2",
+)
+# The same, of a rule type without limits.
+NO_LIMITS = sql.SQL("").join(
+    sql.SQL(", NULL::bigint AS {}").format(sql.Identifier(column)) for column in LINE_COLUMNS
 )
 
 
@@ -263,12 +273,14 @@ class _Pipeline:
                 points=sql.Identifier(f"points_{place}"),
                 bucket=_bucket(place, counters[place - 1].values()),
                 bucket_name=sql.Identifier(f"bucket_{place}"),
-                group=_group(place, counters[place - 1].values()),
+                group=_group(place, counters[place - 1].values(), self.compilation),
                 group_name=sql.Identifier(f"group_{place}"),
             )
             for place in range(1, most + 1)
         )
         order = sql.SQL(", fact.occurred_at, fact.origin, fact.external_id") if most else sql.SQL("")
+        if most:
+            self.compilation.ask("origin", "external_id")
         match = sql.SQL("""
     SELECT fact.customer_id, fact.action_id, fact.kind_id, term.rule_id, term.stage, term.source, fact.local_date,
         {is_written} AS is_written, {raw} AS raw{order}{seen}
@@ -290,30 +302,37 @@ class _Pipeline:
             ctes.append((f"{self.name}_seed", seed))
         before = f"{self.name}_match"
         for place in range(1, most + 1):
-            ctes += self._limit(place, before, is_seeded=seed is not None and place == 1)
+            limits = [
+                limit
+                for family in self.families
+                for _number, stage in family.stages
+                for limit in limited(stage).limits[place - 1 : place]
+            ]
+            ctes += self._limit(place, before, limits, is_seeded=seed is not None and place == 1)
             before = f"{self.name}_kept_{place}"
         return ctes
 
     def end(self, most: int) -> sql.Composable:
         """What the pipeline ends in, with the columns of a relation."""
-        seen = [
-            sql.SQL("{} AS {}").format(
-                sql.Identifier(column)
-                if int(column[-1]) <= most
-                else sql.SQL("NULL::bigint"),
-                sql.Identifier(column),
+        seen = sql.SQL("")
+        if self.compilation.with_lines:
+            seen = sql.SQL("").join(
+                sql.SQL(", {} AS {}").format(
+                    sql.Identifier(column)
+                    if int(column[-1]) <= most
+                    else sql.SQL("NULL::bigint"),
+                    sql.Identifier(column),
+                )
+                for column in LINE_COLUMNS
             )
-            for place in (1, 2)
-            for column in (f"count_{place}", f"points_{place}", f"place_{place}", f"kept_{place}")
-        ]
         return sql.SQL(
             "SELECT customer_id, action_id, kind_id, rule_id, stage, source, local_date, is_written, raw, "
-            "{} AS points, {} FROM {}"
+            "{} AS points{} FROM {}"
         ).format(
             sql.SQL("coalesce({}, 0)").format(sql.Identifier(f"kept_{most}"))
             if most
             else sql.SQL("raw"),
-            sql.SQL(", ").join(seen),
+            seen,
             sql.Identifier(f"{self.name}_kept_{most}" if most else f"{self.name}_match"),
         )
 
@@ -331,58 +350,86 @@ class _Pipeline:
         return known[identity]
 
     def _limit(
-        self, place: int, before: str, *, is_seeded: bool
+        self, place: int, before: str, limits: Sequence[Limit], *, is_seeded: bool
     ) -> list[tuple[str, sql.Composable]]:
-        """Two CTEs: the place of each action in its group, and what the limit keeps of it.
+        """The place of each action in its group, the running total, and what the limit keeps.
 
         What comes in is ``raw`` or what the limit before kept; NULL is an action that was dropped
-        and is no longer seen. Both windows have one order, so that the rows are sorted once.
+        and is no longer seen. Both windows have one order, so that the rows are sorted once; a
+        window that no limit here needs is left out.
         """
         names = {
             key: sql.Identifier(f"{key}_{place}")
-            for key in ("count", "points", "place", "total", "kept", "bucket", "group")
+            for key in ("count", "points", "place", "total", "kept", "bucket")
         }
         incoming = sql.SQL("raw") if place == 1 else sql.Identifier(f"kept_{place - 1}")
+        is_grouped = any(limit.by != "customer" for limit in limits)
         window = sql.SQL(
-            "PARTITION BY customer_id, {bucket}, {group} ORDER BY occurred_at, origin, external_id "
+            "PARTITION BY customer_id, {bucket}{group} ORDER BY occurred_at, origin, external_id "
             "ROWS UNBOUNDED PRECEDING"
-        ).format(**names)
-        seed = sql.SQL("")
-        source = sql.Identifier(before)
-        if is_seeded:
-            seed = sql.SQL(" + coalesce(seed_count, 0)")
-            source = sql.SQL("{} LEFT JOIN {} USING (customer_id, {})").format(
-                source, sql.Identifier(f"{self.name}_seed"), names["bucket"]
-            )
-        counted = sql.SQL("""
+        ).format(
+            group=sql.SQL(", {}").format(sql.Identifier(f"group_{place}"))
+            if is_grouped
+            else sql.SQL(""),
+            **names,
+        )
+        ctes: list[tuple[str, sql.Composable]] = []
+        beyond = sql.SQL("FALSE")
+        if any(limit.count is not None for limit in limits):
+            seed = sql.SQL("")
+            source = sql.Identifier(before)
+            if is_seeded:
+                seed = sql.SQL(" + coalesce(seed_count, 0)")
+                source = sql.SQL("{} LEFT JOIN {} USING (customer_id, {})").format(
+                    source, sql.Identifier(f"{self.name}_seed"), names["bucket"]
+                )
+            counted = sql.SQL("""
     SELECT *, count(*) FILTER (WHERE {incoming} IS NOT NULL AND {count} IS NOT NULL) OVER run{seed} AS {place}
     FROM {source}
     WINDOW run AS ({window})
 """).format(incoming=incoming, seed=seed, source=source, window=window, **names)
-        summed = sql.SQL("""
-    SELECT *, (sum({incoming}) FILTER (WHERE {points} IS NOT NULL AND ({count} IS NULL OR {place} <= {count}))
-        OVER run)::bigint AS {total}
-    FROM {counted}
+            before = f"{self.name}_counted_{place}"
+            ctes.append((before, counted))
+            beyond = sql.SQL("coalesce({place} > {count}, FALSE)").format(**names)
+        kept = incoming
+        if any(limit.points is not None for limit in limits):
+            summed = sql.SQL("""
+    SELECT *, (sum({incoming}) FILTER (WHERE {points} IS NOT NULL AND NOT {beyond}) OVER run)::bigint AS {total}
+    FROM {source}
     WINDOW run AS ({window})
 """).format(
-            incoming=incoming,
-            counted=sql.Identifier(f"{self.name}_counted_{place}"),
-            window=window,
-            **names,
+                incoming=incoming,
+                beyond=beyond,
+                source=sql.Identifier(before),
+                window=window,
+                **names,
+            )
+            before = f"{self.name}_summed_{place}"
+            ctes.append((before, summed))
+            kept = sql.SQL(
+                "CASE WHEN {points} IS NULL OR {incoming} = 0 THEN {incoming} "
+                "ELSE nullif(least({points}, {total}) - least({points}, {total} - {incoming}), 0) END"
+            ).format(incoming=incoming, **names)
+        place_seen = sql.SQL("")
+        if beyond == sql.SQL("FALSE"):
+            place_seen = sql.SQL(", NULL::bigint AS {place}").format(**names)
+        ctes.append(
+            (
+                f"{self.name}_kept_{place}",
+                sql.SQL("""
+    SELECT *{place_seen}, CASE WHEN {incoming} IS NULL OR {beyond} THEN NULL ELSE {kept_sql} END AS {kept}
+    FROM {source}
+""").format(
+                    place_seen=place_seen,
+                    incoming=incoming,
+                    beyond=beyond,
+                    kept_sql=kept,
+                    source=sql.Identifier(before),
+                    **names,
+                ),
+            )
         )
-        kept = sql.SQL("""
-    SELECT *, CASE
-            WHEN {incoming} IS NULL OR {place} > {count} THEN NULL
-            WHEN {points} IS NULL OR {incoming} = 0 THEN {incoming}
-            ELSE nullif(least({points}, {total}) - least({points}, {total} - {incoming}), 0)
-        END AS {kept}
-    FROM {summed}
-""").format(incoming=incoming, summed=sql.Identifier(f"{self.name}_summed_{place}"), **names)
-        return [
-            (f"{self.name}_counted_{place}", counted),
-            (f"{self.name}_summed_{place}", summed),
-            (f"{self.name}_kept_{place}", kept),
-        ]
+        return ctes
 
     def _seed(
         self,
@@ -413,17 +460,18 @@ class _Pipeline:
     SELECT key_scope.customer_id, {bucket}::bigint AS bucket_1, (
         SELECT count(*) FROM (
             SELECT FROM ({earlier}
-            ) AS fact JOIN {term} ON term.kind_id = fact.kind_id
-                AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends
+            ) AS fact JOIN {term} ON {joined}
             WHERE fact.local_date < key_scope.read_from AND {matches}
             LIMIT {most}
         ) AS earlier) AS seed_count
     FROM key_scope WHERE key_scope.rule_id = {rule}""").format(
                     bucket=sql.Literal(counter.id * BUCKET),
                     earlier=earlier_facts(
-                        kinds=sorted(family.kind_ids(self.compilation.vocabulary))
+                        kinds=sorted(family.kind_ids(self.compilation.vocabulary)),
+                        columns=self.compilation.columns,
                     ),
                     term=values(columns, [row for row in rows if row[2] in counted]),
+                    joined=TERM_MATCHES if self.compilation.has_windows else TERM_HAS_KIND,
                     matches=self.compilation.matches(
                         "stage", [part for part in conditions if part[0] in counted]
                     ),
@@ -452,8 +500,13 @@ def _bucket(place: int, counters: Iterable[Counter]) -> sql.Composable:
     return sql.SQL("term.{}::bigint * {} + {}").format(column, sql.Literal(BUCKET), ordinal)
 
 
-def _group(place: int, counters: Iterable[Counter]) -> sql.Composable:
+def _group(
+    place: int, counters: Iterable[Counter], compilation: Compilation
+) -> sql.Composable:
     """SQL for the group within a period, as text; NULL is the group of those that lack the field."""
+    for counter in counters:
+        if counter.by != "customer":
+            compilation.ask_for(counter.by)
     cases = [
         sql.SQL("WHEN {} THEN {}").format(
             sql.Literal(counter.id), _as_text(field_sql(counter.by, counter.by_type or "text"), counter)

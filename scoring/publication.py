@@ -128,16 +128,12 @@ def effective_document(
 
 def first_moment_of(day: date, *, brand: Brand) -> datetime:
     """The moment at which a local date begins: midnight, or the first moment where clocks skip it."""
-    # Clocks never move by more than a day; the first moment of a date is found by halving.
-    early = datetime.combine(day, time(), tzinfo=UTC) - timedelta(days=2)
-    late = early + timedelta(days=4)
-    while late - early > timedelta(seconds=1):
-        middle = early + (late - early) / 2
-        if middle.astimezone(brand.zone).date() < day:
-            early = middle
-        else:
-            late = middle
-    return late.replace(microsecond=0)
+    # Minute by minute and then second by second: clocks may skip midnight, or show it twice.
+    moment = datetime.combine(day, time(), tzinfo=UTC) - timedelta(days=1, hours=2)
+    for step in (timedelta(minutes=1), timedelta(seconds=1)):
+        while (moment + step).astimezone(brand.zone).date() < day:
+            moment += step
+    return moment + timedelta(seconds=1)
 
 
 def take_effect(

@@ -55,6 +55,26 @@ class Compilation:
     scopes: dict[str, Scope] = field(default_factory=dict)
     relations: dict[str, Relation] = field(default_factory=dict)
     counters: int = 0
+    columns: set[str] = field(default_factory=set)
+    with_lines: bool = False
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether any stage begins or ends at all."""
+        return any(
+            stage.starts or stage.ends
+            for families in self.families.values()
+            for family in families
+            for _number, stage in family.stages
+        )
+
+    def ask(self, *columns: str) -> None:
+        """Have ``fact`` hold these columns."""
+        self.columns.update(columns)
+
+    def ask_for(self, field: str) -> None:
+        """Have ``fact`` hold what a field of a rule is read from."""
+        self.ask(_COLUMN_OF.get(field, "attributes"))
 
     def next_counter(self) -> int:
         """A number that no other counter of this statement has."""
@@ -63,9 +83,7 @@ class Compilation:
 
     def term_join(self) -> sql.Composable:
         """Joins ``fact`` to ``term``: kind and window and, where only some days are read, those."""
-        joined = sql.SQL(
-            "term.kind_id = fact.kind_id AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends"
-        )
+        joined = TERM_MATCHES if self.has_windows else TERM_HAS_KIND
         if not self.is_scoped:
             return joined
         return joined + sql.SQL(
@@ -82,19 +100,31 @@ class Compilation:
 
     def matches(self, column: str, parts: Iterable[tuple[int, Sequence[Condition]]]) -> sql.Composable:
         """A predicate that holds each fact against the conditions of its own part."""
-        cases = [
-            sql.SQL("WHEN {} THEN {}").format(
-                sql.Literal(number),
-                sql.SQL(" AND ").join(one.to_sql(self.vocabulary) for one in conditions),
-            )
-            for number, conditions in parts
-            if conditions
-        ]
+        cases = []
+        for number, conditions in parts:
+            for condition in conditions:
+                self.ask_for(condition.field)
+            if conditions:
+                holds = sql.SQL(" AND ").join(one.to_sql(self.vocabulary) for one in conditions)
+                cases.append(sql.SQL("WHEN {} THEN {}").format(sql.Literal(number), holds))
         if not cases:
             return sql.SQL("TRUE")
         return sql.SQL("CASE term.{} {} ELSE TRUE END").format(
             sql.Identifier(column), sql.SQL(" ").join(cases)
         )
+
+
+TERM_HAS_KIND = sql.SQL("term.kind_id = fact.kind_id")
+TERM_MATCHES = sql.SQL(
+    "term.kind_id = fact.kind_id AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends"
+)
+_COLUMN_OF = {
+    "quantity": "quantity",
+    "channel": "channel",
+    "venue": "venue_id",
+    "weekday": "local_at",
+    "hour": "local_at",
+}
 
 
 def values(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> sql.Composable:

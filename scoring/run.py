@@ -5,15 +5,16 @@ and may run any number of times: the second finds no difference.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, connections, transaction
+from django.db import connection
 from psycopg import sql
 
 from accounts.models import Brand
@@ -21,12 +22,13 @@ from accounts.models import Brand
 from .badges import award_badges
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument, parse_rule_set
-from .models import Posting, RuleKey, RuleSet
+from .models import Due, Posting, RuleKey, RuleSet
 from .publication import current_rule_set, document_of
-from .statements import execute
+from .statements import brand_time, execute
 
 BATCH = 500
-CHUNK = 2500
+CHUNK = 12_500
+CHUNK_MEMORY = "256MB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,23 @@ class Rules:
     document: RuleSetDocument
     scoped: str
     full: str
-    shape: str
+    check: str
+    write: str
 
 
 @lru_cache(maxsize=64)
-def _ready(rule_set_id: int, time_zone: str) -> Rules:
+def _ready(rule_set_id: int) -> Rules:
     rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
     document = parse_rule_set(document_of(rule_set), brand=rule_set.brand)
     rule_ids = dict(RuleKey.objects.filter(brand=rule_set.brand).values_list("key", "id"))
+    whole = compile_rules(document, rule_ids=rule_ids)
     return Rules(
         rule_set_id,
         document,
-        _text(post_scoped(compile_rules(document, rule_ids=rule_ids, scoped=True))),
-        _text(post_full(compile_rules(document, rule_ids=rule_ids))),
-        _text(write_scores(document)),
+        scoped=_text(post_scoped(compile_rules(document, rule_ids=rule_ids, scoped=True))),
+        full=_text(post_full(whole)),
+        check=_text(check(whole)),
+        write=_text(write_scores(document)),
     )
 
 
@@ -70,27 +75,29 @@ def _text(statement: sql.Composable) -> str:
 def rules_of(*, brand: Brand) -> Rules | None:
     """The brand's current rules, ready to run; None where nothing was published yet."""
     rule_set = current_rule_set(brand=brand)
-    return None if rule_set is None else _ready(rule_set.pk, brand.time_zone)
+    return None if rule_set is None else _ready(rule_set.pk)
 
 
 def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored]:
     """Claim up to ``limit`` customers that are due, score them, and return what was written.
 
-    Several callers at once claim different customers. Call until the answer is empty.
+    Several callers at once claim different customers. Call until ``is_due`` is False.
     """
-    with transaction.atomic():
-        # A crash may lose the last moments of this transaction, and then its marks are back.
-        _for_scoring()
+    with _scoring(brand):
         marks = execute(_CLAIM, {"brand": brand.pk, "limit": limit})
-        if not marks:
-            return []
         # Read after the claim: whoever published these marks published their rules before.
-        rules = rules_of(brand=brand)
+        rules = rules_of(brand=brand) if marks else None
         if rules is None:
-            return _score(brand, None, [], marks, now)
+            return []
         scoped = [mark for mark in marks if mark[1] is not None]
-        full = [mark for mark in marks if mark[1] is None]
-        return _score(brand, rules, scoped, full, now)
+        everything = [mark for mark in marks if mark[1] is None]
+        posted = _post(rules.scoped, scoped, rules, now) | _post(rules.full, everything, rules, now)
+        return _write(brand, rules, [mark[0] for mark in marks], posted, now)
+
+
+def is_due(*, brand: Brand) -> bool:
+    """Whether anybody of the brand waits to be scored."""
+    return Due.objects.filter(brand=brand).exists()
 
 
 def score_all(
@@ -128,74 +135,89 @@ def score_all(
         for chunk in chunks:
             one(chunk)
         return len(customers)
-    with ThreadPoolExecutor(workers, initializer=connections.close_all) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         list(pool.map(one, chunks))
-        list(pool.map(lambda _number: connections.close_all(), range(workers)))
+        list(pool.map(lambda _worker: connection.close(), range(workers)))
     return len(customers)
 
 
 def score_customers(
     *, brand: Brand, customers: Sequence[int], now: datetime, why: str = Posting.Why.FACTS
 ) -> list[Scored]:
-    """Score these customers from nothing, whether or not they are due."""
-    with transaction.atomic():
-        _for_scoring()
+    """Score these customers from nothing, whether or not they are due.
+
+    Only those whose awards do not add up to their checksums are compared with the ledger line by line.
+    """
+    with _scoring(brand):
         execute(_LOCK, {"customers": list(customers)})
+        execute("SELECT set_config('work_mem', %(memory)s, TRUE)", {"memory": CHUNK_MEMORY})
         rules = rules_of(brand=brand)
-        marks = [(customer, None, None, str(why)) for customer in customers]
-        return _score(brand, rules, [], marks, now)
-
-
-def _for_scoring() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO off")
-
-
-def _score(
-    brand: Brand,
-    rules: Rules | None,
-    scoped: Sequence[tuple[Any, ...]],
-    full: Sequence[tuple[Any, ...]],
-    now: datetime,
-) -> list[Scored]:
-    """Post and write, for marks (customer, since, until, why) that the caller has locked."""
-    on = now.astimezone(brand.zone).date()
-    if rules is None:
-        return []
-    posted: dict[int, tuple[Any, ...]] = {}
-    touched = [mark[0] for mark in scoped]
-    for statement, marks in ((rules.scoped, scoped), (rules.full, full)):
-        if not marks:
-            continue
-        rows = execute(
-            statement,
+        if rules is None:
+            return []
+        checked = execute(
+            rules.check,
             {
-                "customers": [mark[0] for mark in marks],
-                "since": [mark[1] for mark in marks],
-                "until": [mark[2] for mark in marks],
-                "whys": [mark[3] for mark in marks],
+                "customers": list(customers),
                 "rule_set": rules.rule_set_id,
-                "time_zone": brand.time_zone,
-                "now": now,
-                "on": on,
+                "on": now.astimezone(brand.zone).date(),
             },
         )
-        posted |= {row[0]: row for row in rows}
-        if statement is rules.full:
-            touched += [row[0] for row in rows]
-    if not touched:
+        marks = [(customer, None, None, str(why)) for customer, differs in checked if differs]
+        posted = _post(rules.full, marks, rules, now)
+        return _write(brand, rules, [customer for customer, _differs in checked], posted, now)
+
+
+@contextmanager
+def _scoring(brand: Brand) -> Iterator[None]:
+    """A transaction in which to score: a crash may lose its last moments, but then its marks are back."""
+    with brand_time(brand):
+        execute("SELECT set_config('synchronous_commit', 'off', TRUE)", {})
+        yield
+
+
+def _post(
+    statement: str, marks: Sequence[tuple[Any, ...]], rules: Rules, now: datetime
+) -> dict[int, tuple[Decimal, Decimal]]:
+    """Post the differences of marked customers (customer, since, until, why), whom the caller has locked.
+
+    Returns what the checksums of those who had any grow by.
+    """
+    if not marks:
+        return {}
+    rows = execute(
+        statement,
+        {
+            "customers": [mark[0] for mark in marks],
+            "since": [mark[1] for mark in marks],
+            "until": [mark[2] for mark in marks],
+            "whys": [mark[3] for mark in marks],
+            "rule_set": rules.rule_set_id,
+            "now": now,
+        },
+    )
+    return {customer: (a, b) for customer, a, b in rows}
+
+
+def _write(
+    brand: Brand,
+    rules: Rules,
+    customers: Sequence[int],
+    posted: dict[int, tuple[Decimal, Decimal]],
+    now: datetime,
+) -> list[Scored]:
+    if not customers:
         return []
-    customers = sorted(set(touched))
+    nothing = (Decimal(0), Decimal(0))
     written = execute(
-        rules.shape,
+        rules.write,
         {
             "brand": brand.pk,
             "customers": customers,
-            "checksums_a": [posted[c][1] if c in posted else Decimal(0) for c in customers],
-            "checksums_b": [posted[c][2] if c in posted else Decimal(0) for c in customers],
+            "checksums_a": [posted.get(customer, nothing)[0] for customer in customers],
+            "checksums_b": [posted.get(customer, nothing)[1] for customer in customers],
             "rule_set": rules.rule_set_id,
             "now": now,
-            "on": on,
+            "on": now.astimezone(brand.zone).date(),
         },
     )
     award_badges(brand=brand, customers=customers)
@@ -258,7 +280,7 @@ _POST = sql.SQL("""
 difference AS (
     SELECT customer_id, action_id, rule_id, source, local_date, sum(points)::bigint AS points
     FROM (
-        {computed}
+        SELECT customer_id, action_id, rule_id, source, local_date, points FROM award
         UNION ALL
         SELECT customer_id, action_id, rule_id, source, local_date, -points FROM held
     ) AS side
@@ -278,16 +300,18 @@ summed_by_day AS (
     SELECT customer_id, source, local_date, sum(points) FROM posted
     GROUP BY customer_id, source, local_date
     ON CONFLICT (customer_id, source, local_date) DO UPDATE SET points = daily.points + excluded.points
-)""")
+)
+SELECT posted.customer_id, sum({a}), sum({b}) FROM posted GROUP BY posted.customer_id
+""").format(a=checksum("posted", 0), b=checksum("posted", 1))
 
 
 def post_scoped(compiled: CompiledRules) -> sql.Composable:
-    """The statement that scores what changed between two days, for the customers of ``subject``."""
+    """The statement that posts what changed between two days, for the customers of ``subject``."""
     return sql.SQL("""
 WITH subject AS MATERIALIZED (
     SELECT * FROM unnest(%(customers)s::bigint[], %(since)s::date[], %(until)s::date[], %(whys)s::text[])
         AS subject (customer_id, since, until, why)
-),{awards},
+),{ctes},
 held AS (
     SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points
     FROM key_scope CROSS JOIN LATERAL (
@@ -296,57 +320,45 @@ held AS (
             AND one.local_date BETWEEN key_scope.write_from AND key_scope.write_until
         OFFSET 0
     ) AS posting
-),{post}
-SELECT posted.customer_id, sum({a}), sum({b}) FROM posted GROUP BY posted.customer_id
-""").format(
-        awards=compiled.awards,
-        post=_POST.format(
-            computed=sql.SQL(
-                "SELECT customer_id, action_id, rule_id, source, local_date, points FROM award"
-            )
-        ),
-        a=checksum("posted", 0),
-        b=checksum("posted", 1),
-    )
+),{post}""").format(ctes=compiled.ctes, post=_POST)
 
 
 def post_full(compiled: CompiledRules) -> sql.Composable:
-    """The statement that scores the customers of ``subject`` from nothing.
-
-    Only those whose awards do not add up to their checksums are compared with the ledger in
-    detail. Answers with the customers whose score must be written: these, and all whose score is of another day or version.
-    """
+    """The statement that posts every difference of the customers of ``subject``."""
     return sql.SQL("""
 WITH subject AS MATERIALIZED (
     SELECT * FROM unnest(%(customers)s::bigint[], %(whys)s::text[]) AS subject (customer_id, why)
-),{awards},
+),{ctes},
+held AS (
+    SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points
+    FROM subject JOIN scoring_posting AS posting ON posting.customer_id = subject.customer_id
+),{post}""").format(ctes=compiled.ctes, post=_POST)
+
+
+def check(compiled: CompiledRules) -> sql.Composable:
+    """The statement that recomputes the customers of ``subject`` and tells who is not as written.
+
+    Answers with (customer, whether the ledger differs) for those whose ledger differs, and those whose score is of
+    another day or version.
+    """
+    return sql.SQL("""
+WITH subject AS MATERIALIZED (
+    SELECT unnest(%(customers)s::bigint[]) AS customer_id
+),{ctes},
 checksum AS (
     SELECT award.customer_id, sum({a}) AS a, sum({b}) AS b FROM award GROUP BY award.customer_id
 ),
-changed AS MATERIALIZED (
-    SELECT subject.customer_id, coalesce(checksum.a, 0) - coalesce(score.checksum_a, 0) AS a,
-        coalesce(checksum.b, 0) - coalesce(score.checksum_b, 0) AS b,
+checked AS (
+    SELECT subject.customer_id,
+        coalesce(checksum.a, 0) <> coalesce(score.checksum_a, 0)
+            OR coalesce(checksum.b, 0) <> coalesce(score.checksum_b, 0) AS differs,
         score.customer_id IS NULL OR score.scored_on <> %(on)s OR score.rule_set_id <> %(rule_set)s AS is_stale
     FROM subject
     LEFT JOIN checksum ON checksum.customer_id = subject.customer_id
     LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id
-),
-differing AS (SELECT customer_id FROM changed WHERE a <> 0 OR b <> 0),
-held AS (
-    SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points
-    FROM differing JOIN scoring_posting AS posting ON posting.customer_id = differing.customer_id
-),{post}
-SELECT customer_id, a, b FROM changed WHERE a <> 0 OR b <> 0 OR is_stale
-""").format(
-        awards=compiled.awards,
-        a=checksum("award", 0),
-        b=checksum("award", 1),
-        post=_POST.format(
-            computed=sql.SQL("""
-        SELECT award.customer_id, action_id, rule_id, source, local_date, points
-        FROM award JOIN differing ON differing.customer_id = award.customer_id""")
-        ),
-    )
+)
+SELECT customer_id, differs FROM checked WHERE differs OR is_stale
+""").format(ctes=compiled.ctes, a=checksum("award", 0), b=checksum("award", 1))
 
 
 def shape_values(document: RuleSetDocument) -> sql.Composable:

@@ -1,9 +1,13 @@
 """Running the engine's statements: on the server's own parameters, planned once per connection."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import connection, transaction
+
+from accounts.models import Brand
 
 
 def execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -16,3 +20,16 @@ def execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, parameters, prepare=True)  # type: ignore[arg-type]
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def brand_time(brand: Brand) -> Iterator[None]:
+    """A transaction in which PostgreSQL's local dates are the brand's."""
+    with transaction.atomic():
+        execute(_SET_ZONE, {"zone": brand.time_zone})
+        yield
+        # Where this stands within another transaction, that one goes on as it was.
+        execute(_SET_ZONE, {"zone": "UTC"})
+
+
+_SET_ZONE = "SELECT set_config('TimeZone', %(zone)s, TRUE)"

@@ -122,6 +122,7 @@ class Combo(RuleStage):
 
     @classmethod
     def relation(cls, compilation: Compilation) -> Relation:
+        compilation.ask("origin", "external_id")
         rows: list[tuple[Any, ...]] = []
         conditions = []
         part = 0
@@ -193,10 +194,10 @@ class Combo(RuleStage):
         # Grain: one period of one rule; where two stages were met, the earlier completion.
         combo = sql.SQL("""
     SELECT DISTINCT ON (customer_id, rule_id, period)
-        customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points, {nothing}
+        customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points{nothing}
     FROM combo_met WHERE parts_met = parts
     ORDER BY customer_id, rule_id, period, occurred_at, origin, external_id
-""").format(nothing=NO_LIMITS)
+""").format(nothing=NO_LIMITS if compilation.with_lines else sql.SQL(""))
         return Relation(
             (("combo_match", match), ("combo_place", place), ("combo_met", met), (cls.type, combo)),
             cls.type,

@@ -103,6 +103,7 @@ class Earn(RuleStage):
 
     @classmethod
     def relation(cls, compilation: Compilation) -> Relation:
+        compilation.ask("quantity")
         return limited_relation(
             cls.type,
             compilation,

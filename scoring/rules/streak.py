@@ -100,6 +100,7 @@ class Streak(RuleStage):
 
     @classmethod
     def relation(cls, compilation: Compilation) -> Relation:
+        compilation.ask("origin", "external_id")
         rows: list[tuple[Any, ...]] = []
         conditions = []
         pers: dict[str, None] = {}
@@ -171,9 +172,9 @@ class Streak(RuleStage):
     FROM streak_run
 """)
         streak_awards = sql.SQL("""
-    SELECT customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points, {nothing}
+    SELECT customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points{nothing}
     FROM streak_nth WHERE nth %% length = 0
-""").format(nothing=NO_LIMITS)
+""").format(nothing=NO_LIMITS if compilation.with_lines else sql.SQL(""))
         return Relation(
             (
                 ("streak_place", place),
