@@ -2,6 +2,7 @@
 # make test   lint and tests
 # make lint   only the lint
 # make bench  measure
+# make screens  pictures of every page, in test-results/screens
 # make stop   stop what make run started in another terminal
 # make clean  remove what was set up here; the data in .laurel/ stay
 
@@ -18,7 +19,7 @@ DEV := .venv/.dev
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint types bench stop clean lock
+.PHONY: run test lint types bench screens stop clean lock
 
 run: $(BASE)
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT)
@@ -42,6 +43,9 @@ types: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m bench
+
+screens: $(DEV)
+	$(BIN)/python -m tests.browser.screens
 
 stop: $(BASE)
 	@$(BIN)/python manage.py up --stop

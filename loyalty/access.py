@@ -13,7 +13,7 @@ from django.db.models import QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 
 from accounts.models import Brand, Customer, StaffRole, User
-from scoring.models import Action, ActionKind, Source, Venue
+from scoring.models import Action, Venue
 
 # --- staff ---------------------------------------------------------------------------------------
 
@@ -149,15 +149,6 @@ def get_action(customer: Customer, action_id: int) -> Action:
         pk=action_id,
         identifier__customer=customer,
     )
-
-
-def find_kind(brand: Brand, source: Source) -> ActionKind | None:
-    """The brand's kind that a page of ours records: purchases in money, visits without a quantity.
-
-    None where the brand has no such kind; then the page is not offered.
-    """
-    unit = ActionKind.MONEY if source == Source.PURCHASES else ""
-    return ActionKind.objects.filter(brand=brand, source=source, unit=unit).order_by("pk").first()
 
 
 def venues(brand: Brand) -> QuerySet[Venue]:

@@ -5,6 +5,7 @@ database of its own.
 """
 
 import contextlib
+import importlib
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.core.cache import cache
 
@@ -36,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     # Playwright's loop runs in the thread of the test, and Django takes that for an async view.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # pytest-django finds it done, and blocks the database for tests that do not ask for it.
+    django.setup()
 
 
 def start_servers() -> dict[str, str]:
@@ -57,7 +61,7 @@ def start_servers() -> dict[str, str]:
 
 def pytest_collection(session: pytest.Session) -> None:
     """Let every test ask for the people of ``tests.people``, now that Django is set up."""
-    session.config.pluginmanager.import_plugin("tests.people")
+    session.config.pluginmanager.register(importlib.import_module("tests.people"), "people")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

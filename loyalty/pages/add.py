@@ -5,10 +5,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
-from loyalty import access
+from loyalty.intake.check_ins import get_check_in_kind
+from loyalty.intake.purchases import get_purchase_kind
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.rules import live_rules
-from scoring.models import Source
 from scoring.publication import current_document
 
 
@@ -20,10 +20,10 @@ def add(request: HttpRequest, customer: Customer) -> HttpResponse:
     rules = live_rules(document, now=timezone.now())
     ways = [
         (name, icon, [rule for rule in rules if kind.slug in rule.stage.all_kinds()])
-        for name, icon, source in (
-            ("check_in", "visit", Source.PHYSICAL_VISITS),
-            ("purchase", "purchase", Source.PURCHASES),
+        for name, icon, kind in (
+            ("check_in", "visit", get_check_in_kind(brand=customer.brand)),
+            ("purchase", "purchase", get_purchase_kind(brand=customer.brand)),
         )
-        if (kind := access.find_kind(customer.brand, source))
+        if kind is not None
     ]
     return show(request, "pages/add.html", customer, here="add", ways=ways)

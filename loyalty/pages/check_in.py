@@ -1,6 +1,5 @@
 """Checking in with the code that a venue shows."""
 
-import re
 import uuid
 
 from django import forms
@@ -9,15 +8,12 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Brand, Customer
-from loyalty import access
+from accounts.models import Customer
+from loyalty.intake.check_ins import get_check_in_kind, get_venue, record_check_in
 from loyalty.pages import guesses
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.rules import rules_for
-from scoring.actions import ActionRow, record_actions
-from scoring.models import Source, Venue
 
-WRONG_CODE = _("There is no venue with the code “%(code)s”. Look at the poster by the till again.")
 TOO_MANY = _("That was the fifth wrong code. Nothing was lost; try again in ten minutes.")
 
 
@@ -26,7 +22,7 @@ class CheckInForm(forms.Form):
 
     code = forms.CharField(
         label=_("Code of the venue"),
-        help_text=_("It stands on the poster by the till, such as SOHO42."),
+        help_text=_("It is on the poster by the till."),
         max_length=20,
         error_messages={"required": _("Enter the code of the venue")},
         widget=forms.TextInput(
@@ -35,73 +31,41 @@ class CheckInForm(forms.Form):
     )
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
-    def __init__(self, *args: object, brand: Brand, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.brand = brand
-
-    def clean_code(self) -> Venue:
-        """The venue of the code; small letters, spaces and hyphens do not matter."""
-        code = self.cleaned_data["code"]
-        venue = find_venue(self.brand, code)
-        if venue is None:
-            raise forms.ValidationError(WRONG_CODE, code="unknown", params={"code": code})
-        return venue
-
-
-def find_venue(brand: Brand, code: str) -> Venue | None:
-    """The brand's venue with that check-in code."""
-    plain = re.sub(r"[\s-]", "", code)
-    if not plain:
-        return None
-    return access.venues(brand).filter(check_in_code__iexact=plain).first()
-
 
 @customer_page
 def check_in(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Ask for a venue's code and record the visit; a link may bring the code along."""
-    brand = customer.brand
-    kind = access.find_kind(brand, Source.PHYSICAL_VISITS)
+    brand, now = customer.brand, timezone.now()
+    kind = get_check_in_kind(brand=brand)
     if kind is None:
         raise Http404
-    code = request.POST.get("code") or request.GET.get("code", "")
     guesser = f"check-in:{customer.pk}"
-    if request.method == "POST":
-        form = CheckInForm(request.POST, brand=brand)
-        if guesses.are_spent(guesser):
-            form.errors.clear()
+    is_over = guesses.are_spent(guesser)
+    form = CheckInForm(request.POST or None, initial={"code": request.GET.get("code", "")})
+    if request.method == "POST" and form.is_valid():
+        if is_over:
             form.add_error("code", TOO_MANY)
-            return show(request, "pages/check_in.html", customer, here="add", form=form, status=429)
-        if form.is_valid():
-            now = timezone.now()
-            [outcome] = record_actions(
-                brand=brand,
-                rows=[
-                    ActionRow(
-                        origin="laurel",
-                        external_id=f"check-in:{form.cleaned_data['token']}",
-                        identifier=f"laurel:{customer.public_id}",
-                        kind=kind.slug,
-                        occurred_at=now,
-                        venue=form.cleaned_data["code"].slug,
-                    )
-                ],
+        else:
+            outcome = record_check_in(
+                customer=customer,
+                code=form.cleaned_data["code"],
+                token=str(form.cleaned_data["token"]),
                 now=now,
             )
-            if outcome.action_id is not None:
+            if outcome.status != "refused" and outcome.action_id is not None:
                 return redirect("result", brand.slug, outcome.action_id)
-            form.add_error(None, outcome.reason)
-        elif form.has_error("code", "unknown"):
-            guesses.count(guesser)
-    else:
-        form = CheckInForm(brand=brand, initial={"code": code})
-    # The link on a poster is no guess: whoever sees it knows the code.
-    venue = find_venue(brand, code) if code and not guesses.are_spent(guesser) else None
+            if outcome.field == "code":
+                guesses.count(guesser)
+            form.add_error(outcome.field if outcome.field in form.fields else None, outcome.reason)
+    code = str(form["code"].value() or "")
     return show(
         request,
         "pages/check_in.html",
         customer,
         here="add",
         form=form,
-        venue=venue,
-        rules=rules_for(kind, now=timezone.now()),
+        # The name of a venue is an answer too, so it is told no longer than guesses are left.
+        venue=None if is_over or form.errors else get_venue(brand=brand, code=code),
+        rules=rules_for(kind, brand=brand, now=now),
+        status=429 if is_over and request.method == "POST" else 200,
     )

@@ -28,6 +28,7 @@ PLACES = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
+LONE_GROUP = 6
 AMOUNT = re.compile(
     r"^(?P<whole>\d{1,3}(?:(?P<group>[ .,'])\d{3})(?:(?P=group)\d{3})*|\d+)(?:[.,](?P<part>\d+))?$"
 )
@@ -66,6 +67,12 @@ def parse_money(text: str, currency: str) -> Decimal | None:
     match = AMOUNT.match(bare)
     if match is None:
         return None
-    whole = re.sub(r"\D", "", match["whole"])
-    part = match["part"] or ""
-    return Decimal(f"{whole}.{part or 0}") if len(part) <= currency_places(currency) else None
+    whole, part, places = (
+        re.sub(r"\D", "", match["whole"]),
+        match["part"] or "",
+        currency_places(currency),
+    )
+    if places and not part and match["group"] in (".", ",") and len(whole) <= LONE_GROUP:
+        # 1.234 may be a thousand or one and a bit.
+        return None
+    return Decimal(f"{whole}.{part or 0}") if len(part) <= places else None

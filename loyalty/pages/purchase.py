@@ -1,7 +1,7 @@
-"""Registering a purchase: a claim, pending until staff or a till confirm it."""
+"""Registering a purchase: a claim, pending until staff decide."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,40 +13,37 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Customer
 from loyalty import access
+from loyalty.intake.purchases import get_purchase_kind, record_purchase_claim
 from loyalty.pages.frame import customer_page, show
-from loyalty.pages.money import currency_symbol, parse_money
+from loyalty.pages.money import currency_symbol, format_money, parse_money
 from loyalty.pages.rules import rules_for
-from scoring.actions import ActionRow, record_actions
-from scoring.models import Source
 
 OLDEST = timedelta(days=366)
-LARGEST = Decimal(1_000_000)
-MINUTE = "%Y-%m-%dT%H:%M"
+EXAMPLE = Decimal("24.90")
 
 
 class PurchaseForm(forms.Form):
     """What stands on a paper receipt; ``token`` makes one form count once."""
 
-    total = forms.CharField(
+    amount = forms.CharField(
         label=_("Total"),
         max_length=20,
         error_messages={"required": _("Enter the total on your receipt")},
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     venue = forms.ChoiceField(label=_("Where"), required=False)
-    occurred_at = forms.DateTimeField(
-        label=_("When"),
-        help_text=_("As printed on the receipt."),
-        input_formats=[MINUTE, f"{MINUTE}:%S"],
+    bought_on = forms.DateField(
+        label=_("Day"),
+        input_formats=["%Y-%m-%d"],
         error_messages={
-            "required": _("Enter the date and time of your purchase"),
-            "invalid": _("Enter the date and time, such as 21.11.2026, 10:30"),
+            "required": _("Enter the day on your receipt"),
+            "invalid": _("Enter the day as year, month and day, such as 2026-11-21"),
         },
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=MINUTE),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    number = forms.CharField(
+    receipt_number = forms.CharField(
         label=_("Receipt number"),
-        help_text=_("It lets us find your purchase. Leave it out if there is none."),
+        help_text=_("It lets the shop find your purchase. Leave it empty if there is none."),
         max_length=60,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -55,82 +52,55 @@ class PurchaseForm(forms.Form):
 
     def __init__(self, *args: Any, brand: Brand, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.brand, self.now = brand, now
-        venue = self.fields["venue"]
+        self.brand, self.today = brand, now.astimezone(brand.zone).date()
+        venue, day = self.fields["venue"], self.fields["bought_on"]
         assert isinstance(venue, forms.ChoiceField)
         venue.choices = [
-            *((place.slug, place.name) for place in access.venues(brand)),
             ("", _("Somewhere else, or online")),
+            *((place.slug, place.name) for place in access.venues(brand)),
         ]
-        local = now.astimezone(brand.zone)
-        self.fields["occurred_at"].widget.attrs["max"] = local.strftime(MINUTE)
-        self.fields["occurred_at"].initial = local.strftime(MINUTE)
+        day.widget.attrs |= {"max": f"{self.today}", "min": f"{self.today - OLDEST}"}
+        day.initial = self.today
 
-    def clean_total(self) -> Decimal:
-        """The amount, more than nothing."""
-        total = parse_money(self.cleaned_data["total"], self.brand.currency)
-        if total is None or not 0 < total <= LARGEST:
-            example = f"{currency_symbol(self.brand.currency)}24.90"
+    def clean_amount(self) -> Decimal:
+        """The amount, as people write it."""
+        amount = parse_money(self.cleaned_data["amount"], self.brand.currency)
+        if amount is None:
             raise forms.ValidationError(
-                _("Enter the total as an amount, such as %(example)s"), params={"example": example}
+                _("Enter the total as an amount, such as %(example)s"),
+                params={"example": format_money(EXAMPLE, self.brand.currency)},
             )
-        return total
+        return amount
 
-    def clean_occurred_at(self) -> datetime:
-        """The moment, typed in the brand's local time: past, and not older than a year."""
-        # Read as UTC, which knows no doubtful hours, and then taken for local time.
-        typed: datetime = self.cleaned_data["occurred_at"]
-        moment = typed.replace(tzinfo=self.brand.zone).astimezone(UTC)
-        if moment > self.now:
-            raise forms.ValidationError(_("The date and time must not lie in the future"))
-        if moment < self.now - OLDEST:
+    def clean_bought_on(self) -> date:
+        """The day, not older than a year."""
+        day: date = self.cleaned_data["bought_on"]
+        if day < self.today - OLDEST:
             raise forms.ValidationError(_("Purchases can be registered for one year"))
-        return moment
-
-    def external_id(self) -> str:
-        """What makes this purchase one: its receipt, or without a number this very form.
-
-        Whoever registers the same receipt again, under whatever name, does not get it twice.
-        """
-        number = " ".join(self.cleaned_data["number"].split()).upper()
-        if not number:
-            return f"claim:{self.cleaned_data['token']}"
-        day = self.cleaned_data["occurred_at"].astimezone(self.brand.zone).date()
-        return f"receipt:{self.cleaned_data['venue']}:{day:%Y-%m-%d}:{number}"
+        return day
 
 
 @customer_page
 def purchase(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Ask for what stands on the receipt and record it as pending."""
     brand, now = customer.brand, timezone.now()
-    kind = access.find_kind(brand, Source.PURCHASES)
+    kind = get_purchase_kind(brand=brand)
     if kind is None:
         raise Http404
     form = PurchaseForm(request.POST or None, brand=brand, now=now)
     if request.method == "POST" and form.is_valid():
-        [outcome] = record_actions(
-            brand=brand,
-            rows=[
-                ActionRow(
-                    origin="laurel",
-                    external_id=form.external_id(),
-                    identifier=f"laurel:{customer.public_id}",
-                    kind=kind.slug,
-                    occurred_at=form.cleaned_data["occurred_at"],
-                    quantity=form.cleaned_data["total"],
-                    venue=form.cleaned_data["venue"] or None,
-                    currency=brand.currency,
-                    state="pending",
-                )
-            ],
+        outcome = record_purchase_claim(
+            customer=customer,
+            amount=form.cleaned_data["amount"],
+            bought_on=form.cleaned_data["bought_on"],
+            venue=form.cleaned_data["venue"] or None,
+            receipt_number=form.cleaned_data["receipt_number"],
+            token=str(form.cleaned_data["token"]),
             now=now,
         )
         if outcome.status != "refused" and outcome.action_id is not None:
             return redirect("result", brand.slug, outcome.action_id)
-        if form.cleaned_data["number"] and outcome.field in ("external_id", ""):
-            form.add_error("number", _("This receipt is registered already"))
-        else:
-            form.add_error(None, outcome.reason)
+        form.add_error(outcome.field if outcome.field in form.fields else None, outcome.reason)
     return show(
         request,
         "pages/purchase.html",
@@ -138,5 +108,5 @@ def purchase(request: HttpRequest, customer: Customer) -> HttpResponse:
         here="add",
         form=form,
         symbol=currency_symbol(brand.currency),
-        rules=rules_for(kind, now=now),
+        rules=rules_for(kind, brand=brand, now=now),
     )

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.models import Brand
 from loyalty import access, theme
 from scoring.documents import RuleSetDocument
 from scoring.models import ActionKind, Source
@@ -32,9 +33,9 @@ def live_rules(document: RuleSetDocument | None, *, now: datetime) -> list[LiveR
     ]
 
 
-def rules_for(kind: ActionKind, *, now: datetime) -> list[LiveRule]:
+def rules_for(kind: ActionKind, *, brand: Brand, now: datetime) -> list[LiveRule]:
     """The live rules that look at actions of a kind."""
-    document = current_document(brand=kind.brand)
+    document = current_document(brand=brand)
     return [rule for rule in live_rules(document, now=now) if kind.slug in rule.stage.all_kinds()]
 
 
