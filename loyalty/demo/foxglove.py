@@ -101,12 +101,12 @@ CODES: Final = {
 }
 
 SOURCES: Final[dict[str, Any]] = {
-    "purchases": {"weight": 25, "half_life_days": 180, "halfway_points": 300},
-    "physical_visits": {"weight": 25, "half_life_days": 90, "halfway_points": 300},
-    "product_usage": {"weight": 15, "half_life_days": 60, "halfway_points": 140},
-    "online_engagement": {"weight": 15, "half_life_days": 45, "halfway_points": 50},
-    "marketing_attention": {"weight": 10, "half_life_days": 45, "halfway_points": 30},
-    "social_media": {"weight": 10, "half_life_days": 60, "halfway_points": 45},
+    "purchases": {"weight": 25, "half_life_days": 180, "halfway_points": 260},
+    "physical_visits": {"weight": 25, "half_life_days": 90, "halfway_points": 240},
+    "product_usage": {"weight": 15, "half_life_days": 60, "halfway_points": 110},
+    "online_engagement": {"weight": 15, "half_life_days": 45, "halfway_points": 42},
+    "marketing_attention": {"weight": 10, "half_life_days": 45, "halfway_points": 25},
+    "social_media": {"weight": 10, "half_life_days": 60, "halfway_points": 36},
 }
 
 
@@ -362,6 +362,6 @@ BADGES: Final[tuple[dict[str, Any], ...]] = (
         "source": Source.PURCHASES,
         "level": "gold",
         "criterion": "source_points",
-        "parameters": {"source": "purchases", "count": 2500},
+        "parameters": {"source": "purchases", "count": 1500},
     },
 )

@@ -5,7 +5,7 @@ on up to now. What people changed in a demo brand meanwhile stays as they left i
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -85,7 +85,7 @@ def _make_harbour(now: datetime) -> Made:
     brand = _get_brand(harbour, now)
     anchor = _anchor(brand)
     people = [p for p in make_people(shops=foxglove.SHOPS) if p.joins is not None and p.handle]
-    riders = people[:RIDERS]
+    riders = [replace(person, on_board=True) for person in people[:RIDERS]]
     customers = _join(brand, riders, anchor)
     _hire(brand, MANAGER, StaffRole.Role.MANAGER)
     if not brand.rule_sets.exclude(version=None).exists():
@@ -240,7 +240,7 @@ def _award_badges(brand: Brand) -> None:
 def _since(brand: Brand, anchor: date) -> date:
     """The first day that may not be stored yet. What visitors of the demo do themselves tells nothing about it."""
     told = Action.objects.filter(brand=brand, origin__in=story.ORIGINS)
-    last = told.aggregate(at=Max("occurred_at"))["at"]
+    last: datetime | None = told.aggregate(at=Max("occurred_at"))["at"]
     if last is None:
         return anchor - YEAR
     return last.astimezone(brand.zone).date() - timedelta(days=2)

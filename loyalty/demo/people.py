@@ -188,11 +188,11 @@ def make_people(*, shops: tuple[str, ...]) -> list[Person]:
         basket=(5, 14),
         checks_in=0.98,
         roams=0.6,
-        browses=0.6,
-        clicks=0.85,
-        posts=0.3,
-        brews=0.85,
-        tastes=0.9,
+        browses=0.45,
+        clicks=0.8,
+        posts=0.2,
+        brews=0.7,
+        tastes=0.8,
         reviews=0.08,
         takes_beans=0.14,
         orders=0.02,
@@ -218,9 +218,9 @@ def _rowan(shops: tuple[str, ...]) -> Person:
     return Person(
         number=0, habit="regular", name=CUSTOMER.name, email=CUSTOMER.email, card="card:200001",
         handle="mastodon:@rowan@social.example", begins=-330, joins=-310, on_board=True, home=shops[1],
-        visits=(0.08, 0.3, 0.1, 0.35, 0.2, 0.35, 0.1), hours=(8.3, 14.5), basket=(4.5, 11), checks_in=0.75,
-        roams=0.25, takes_beans=0.08, orders=0.006, browses=0.22, clicks=0.45, posts=0.06, brews=0.4,
-        tastes=0.4, reviews=0.015, claims=0.006,
+        visits=(0.05, 0.2, 0.1, 0.25, 0.15, 0.3, 0.1), hours=(8.3, 14.5), basket=(4.5, 11), checks_in=0.75,
+        roams=0.3, takes_beans=0.06, orders=0.005, browses=0.2, clicks=0.35, posts=0.03, brews=0.3,
+        tastes=0.3, reviews=0.01, claims=0.005,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,12 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from accounts.models import Brand
+from scoring.publication import Effective
 
 REFUSED = 2
 SECONDS_BETWEEN_LINES = 5
 
 
-class RefusedError(CommandError):
+class Refused(CommandError):  # noqa: N818 - Django prints the name before the sentence
     """Input that cannot be used. The command ends with status 2; nothing was changed unless it says so."""
 
     def __init__(self, sentence: str) -> None:
@@ -49,7 +50,7 @@ class DoorCommand(BaseCommand):
         """End with status 2 after one line on stderr for each problem: its place and the reason."""
         for place, reason in problems:
             self.stderr.write(f"{place}: {reason}" if place else str(reason))
-        raise RefusedError(heading)
+        raise Refused(heading)
 
     def progress(self, label: str) -> "Progress":
         """Progress on stderr, to be used as a context manager."""
@@ -71,7 +72,7 @@ def get_brand(slug: str) -> Brand:
     except Brand.DoesNotExist:
         known = ", ".join(Brand.objects.order_by("slug").values_list("slug", flat=True)[:20])
         hint = f"There are: {known}." if known else "There is none yet: see setup_brand."
-        raise RefusedError(f"There is no brand “{slug}”. {hint}") from None
+        raise Refused(f"There is no brand “{slug}”. {hint}") from None
 
 
 def get_today(brand: Brand) -> date:
@@ -84,17 +85,37 @@ def read_document(path: str) -> Any:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise RefusedError(f"{path} cannot be read: {error.strerror}.") from None
+        raise Refused(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise RefusedError(f"{path} is not UTF-8 text (from byte {error.start} on).") from None
+        raise Refused(f"{path} is not UTF-8 text (from byte {error.start} on).") from None
     try:
-        return json.loads(text, parse_float=Decimal)
+        document = json.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
-        raise RefusedError(
+        raise Refused(
             f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
         ) from None
     except (ValueError, RecursionError):
-        raise RefusedError(f"{path} is not JSON that can be read.") from None
+        raise Refused(f"{path} is not JSON that can be read.") from None
+    for place in _unstorable(document, ""):
+        raise Refused(
+            f"{path}: {place}: a text cannot hold the character NUL, or half a character."
+        )
+    return document
+
+
+def _unstorable(value: Any, place: str) -> Iterator[str]:
+    """The places of texts that no database keeps: JSON can spell them as \\u0000 or \\ud800."""
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+            yield place or "document"
+    elif isinstance(value, dict):
+        for key, inside in value.items():
+            at = f"{place}.{key}" if place else key
+            yield from _unstorable(key, f"{place or 'document'} (a key)")
+            yield from _unstorable(inside, at)
+    elif isinstance(value, list):
+        for number, inside in enumerate(value):
+            yield from _unstorable(inside, f"{place}[{number}]")
 
 
 def read_rules(path: str) -> Any:
@@ -109,12 +130,12 @@ def read_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise RefusedError(f"“{text}” is not a day. Write it as YYYY-MM-DD.") from None
+        raise Refused(f"“{text}” is not a day. Write it as YYYY-MM-DD.") from None
 
 
-def read_effective(text: str, *, brand: Brand) -> str | date | datetime:
+def read_effective(text: str, *, brand: Brand) -> Effective:
     """``now``, ``always``, a day, or a moment; one without an offset is the brand's local time."""
-    if text in ("now", "always"):
+    if text == "now" or text == "always":
         return text
     try:
         return date.fromisoformat(text)
@@ -123,7 +144,7 @@ def read_effective(text: str, *, brand: Brand) -> str | date | datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise RefusedError(
+        raise Refused(
             f"“{text}” is no moment from which rules can hold. Write now, always, a day (YYYY-MM-DD) "
             "or a moment (YYYY-MM-DDTHH:MM:SS+00:00)."
         ) from None

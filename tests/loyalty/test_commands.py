@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -529,6 +530,74 @@ def test_a_file_of_another_kind_is_refused(corner: Desk) -> None:
     assert ".csv" in result.err
 
 
+ODD: list[Any] = [
+    None, True, -1, 1.5, 10**30, "", "x", "1e999999999", "\x00", "\ud800", [], [1], {}, {"a": 1},
+    "2026-02-30T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
+]  # fmt: skip
+
+
+def spoiled(value: Any) -> Iterator[Any]:
+    """The document with each of its places in turn replaced by each odd value, or left out."""
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield {name: other for name, other in value.items() if name != key}
+            for odd in spoiled(inside):
+                yield {**value, key: odd}
+    elif isinstance(value, list):
+        for number, inside in enumerate(value):
+            for odd in spoiled(inside):
+                yield [*value[:number], odd, *value[number + 1 :]]
+    yield from ODD
+
+
+def test_whatever_a_record_holds_it_is_told_and_never_ends_the_import(corner: Desk) -> None:
+    """Each place of each type of record with each odd value, a thousand lines; the last line is kept."""
+    at = "2026-03-03T10:00:00+00:00"
+    record = action("r", channel="web", venue="soho", state="pending", currency="GBP")
+    record |= {"attributes": {"items": 2, "gift": True, "made_on": "2026-01-31", "note": "n"}}
+    amendments: list[dict[str, Any]] = [
+        {"type": "correction", "origin": "till", "external_id": "c", "action": "r",
+         "quantity": "10", "corrected_at": at},
+        {"type": "void", "origin": "till", "external_id": "v", "action": "r", "at": at, "reason": "x"},
+        {"type": "decision", "origin": "till", "external_id": "d", "action": "r",
+         "accepted": True, "at": at, "reason": "x"},
+    ]  # fmt: skip
+    lines = [odd for one in (record, *amendments) for odd in spoiled(one)]
+    lines += [{**one, "type": odd} for one in (record, *amendments) for odd in ODD]
+    result = run("import_actions", "corner", corner.write("odd.jsonl", [*lines, action("last")]))
+    assert result.status == 2
+    assert Action.objects.filter(external_id="last").exists()
+    counts = [int(part.split()[0].replace(",", "")) for part in result.out.split(", ")]
+    assert sum(counts) == len(lines) + 1
+    assert run("score", "corner").status == 0
+    assert run("verify_ledger", "corner").status == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "document"),
+    [
+        (("setup_brand",), {**BRAND, "slug": "odd"}),
+        (("preview_rules", "corner"), {**RULES, "rules": RULES["rules"][1:]}),
+    ],
+)
+def test_whatever_a_document_holds_it_is_used_or_refused(
+    corner: Desk, command: tuple[str, ...], document: dict[str, Any]
+) -> None:
+    """Each place of it with each odd value: status 0 or 2, never an exception of another kind."""
+    for odd in spoiled(document):
+        path = corner.write("odd.json", json.dumps(odd).encode())
+        assert run(*command, path).status in (0, 2)
+
+
+def test_a_window_far_from_any_calendar_is_refused(corner: Desk) -> None:
+    """A moment that a database cannot read back must not get in, or the brand could never publish again."""
+    rules = [{**RULES["rules"][0], "starts": "0001-01-01T00:00:00+14:00"}]
+    far = corner.write("far.json", {**RULES, "rules": rules})
+    result = run("import_rules", "corner", far, "--effective", "always")
+    assert result.status == 2
+    assert "rules[0].starts" in result.err
+
+
 # Out
 
 
@@ -595,5 +664,7 @@ def test_the_ledger_is_verified_and_a_difference_has_its_place(corner: Desk) -> 
     posting.save(force_insert=True)
     bad = run("verify_ledger", "corner")
     assert bad.status == 1
-    assert "spend" in bad.out
-    assert "1 places differ" in bad.err
+    assert "rule spend, source purchases, on 2026-03-02: should be 24, is 48" in bad.out
+    assert "places differ" in bad.err
+    as_json = json.loads(run("verify_ledger", "corner", "--json").out)
+    assert as_json["differences"][0]["rule"] == "spend"

@@ -8,6 +8,7 @@ import pytest
 from accounts.identity import create_customer
 from accounts.models import Brand, Customer
 from loyalty.intake import check_ins, purchases, usage
+from scoring.actions import Outcome, record_actions
 from scoring.models import Action, ActionKind, Source, Venue
 
 NOW = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
@@ -156,12 +157,10 @@ def test_two_submits_at_once_are_one_action(
     """The other request stores the token between our look and our record."""
     from loyalty.intake import forms
 
-    real = forms.record_actions
-
     def other_first(**call: object) -> object:
-        monkeypatch.setattr(forms, "record_actions", real)
+        monkeypatch.setattr(forms, "record_actions", record_actions)
         check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=LATER)
-        return real(**call)  # type: ignore[arg-type]
+        return record_actions(**call)  # type: ignore[arg-type]
 
     monkeypatch.setattr(forms, "record_actions", other_first)
     outcome = check_ins.record_check_in(customer=customer, code="QUAY-12", token="t1", now=NOW)
@@ -171,7 +170,7 @@ def test_two_submits_at_once_are_one_action(
 # Purchases
 
 
-def claim(customer: Customer, **fields: object) -> purchases.Outcome:
+def claim(customer: Customer, **fields: object) -> Outcome:
     """A claim of 24.90 bought yesterday, but for what is said."""
     given = {
         "amount": Decimal("24.90"),

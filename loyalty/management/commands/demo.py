@@ -13,8 +13,8 @@ class Command(BaseCommand):
     help = "Make the demo brands, or bring their story up to now. May run any number of times."
 
     def handle(self, **options: Any) -> None:
-        for sentence in make_demo(now=timezone.now()):
-            self.stdout.write(sentence)
+        for made in make_demo(now=timezone.now()):
+            self.stdout.write(str(made))
         self.stdout.write("Sign in with a password, or with the code that is sent by e-mail:")
         for who, login in LOGINS.items():
             self.stdout.write(f"  {who:<9} {login.email:<28} {login.password}")

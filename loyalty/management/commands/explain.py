@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from accounts.identity import IdentifierError, parse_identifier
 from accounts.models import Brand, Customer
-from loyalty.management.terminal import BrandCommand, RefusedError, get_brand, get_today, read_date
+from loyalty.management.terminal import BrandCommand, Refused, get_brand, get_today, read_date
 from scoring.explain import Explanation, Line, SourceReceipt, explain
 
 WIDTH = 78
@@ -51,9 +51,9 @@ def _get_customer(brand: Brand, text: str) -> Customer:
             brand=brand, identifiers__scheme=scheme, identifiers__value=value
         )
     except IdentifierError as error:
-        raise RefusedError(str(error)) from None
+        raise Refused(str(error)) from None
     except Customer.DoesNotExist:
-        raise RefusedError(f"{brand.name} knows nobody as “{text}”.") from None
+        raise Refused(f"{brand.name} knows nobody as “{text}”.") from None
 
 
 def _receipt(explanation: Explanation) -> Iterator[str]:
@@ -77,11 +77,10 @@ def _source(source: SourceReceipt) -> Iterator[str]:
     if not source.lines:
         yield "    nothing here"
     yield "-" * WIDTH
-    points = sum(line.points for line in source.lines)
     yield _columns(
         f"{source.faded:,.1f} of them today, {source.halfway_points.normalize():f} make half: "
         f"{source.sub_score:.1f} of 100",
-        points,
+        source.points,
         source.worth,
     )
 

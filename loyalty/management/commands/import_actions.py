@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Brand
 from loyalty.intake.files import Line, Refusal, Tally, read_csv, read_json_lines, record_lines
-from loyalty.management.terminal import BrandCommand, RefusedError, get_brand
+from loyalty.management.terminal import BrandCommand, Refused, get_brand
 from scoring.models import ActionKind
 
 
@@ -27,7 +27,7 @@ class Command(BrandCommand):
             stream = path.open("rb")
             size = path.stat().st_size
         except OSError as error:
-            raise RefusedError(f"{file} cannot be read: {error.strerror}.") from None
+            raise Refused(f"{file} cannot be read: {error.strerror}.") from None
         with stream, self.progress("Bytes read") as progress:
             tally = record_lines(
                 brand=owner,
@@ -38,16 +38,14 @@ class Command(BrandCommand):
             )
         self.stdout.write(_sentence(tally))
         if tally.refused:
-            raise RefusedError(
-                f"{tally.refused:,} lines of {file} were refused; the others are kept."
-            )
+            raise Refused(f"{tally.refused:,} lines of {file} were refused; the others are kept.")
 
     def _lines(self, stream: BinaryIO, *, brand: Brand, suffix: str) -> Iterator[Line | Refusal]:
         if suffix in (".jsonl", ".ndjson"):
             return read_json_lines(stream)
         if suffix == ".csv":
             return read_csv(stream, kinds=ActionKind.objects.filter(brand=brand))
-        raise RefusedError(
+        raise Refused(
             "Give a .jsonl file (one record a line) or a .csv file (actions with a header)."
         )
 
