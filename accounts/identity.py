@@ -68,7 +68,10 @@ def join_brand(*, brand: Brand, user: User, now: datetime) -> Customer:
     customer = Customer.objects.filter(brand=brand, user=user).first()
     if customer is None:
         customer = create_customer(
-            brand=brand, user=user, now=now, pseudonym=propose_pseudonym(seed=f"{brand.pk}:{user.pk}")
+            brand=brand,
+            user=user,
+            now=now,
+            pseudonym=propose_pseudonym(seed=f"{brand.pk}:{user.pk}"),
         )
     prove_identifier(brand=brand, text=f"email:{user.email}", customer=customer, now=now)
     return customer
@@ -114,7 +117,11 @@ def link_identifier(
     )
     Identifier.objects.filter(pk=identifier.pk).update(customer=customer)
     identifier_moved.send(
-        sender=Identifier, identifier=identifier, from_customer=former, to_customer=customer, now=now
+        sender=Identifier,
+        identifier=identifier,
+        from_customer=former,
+        to_customer=customer,
+        now=now,
     )
 
 

@@ -128,9 +128,7 @@ class Customer(models.Model):
     """A person with one brand. Unclaimed while no user has joined: scored, but on no board."""
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="customers")
-    user = models.ForeignKey(
-        User, models.SET_NULL, null=True, blank=True, related_name="customers"
-    )
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="customers")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     pseudonym = models.CharField(_("pseudonym"), max_length=40, blank=True)
     joined_at = models.DateTimeField(_("joined"), null=True, blank=True)
@@ -171,9 +169,7 @@ class Identifier(models.Model):
         verbose_name = _("identifier")
         verbose_name_plural = _("identifiers")
         constraints = [
-            models.UniqueConstraint(
-                fields=["brand", "scheme", "value"], name="identifier_unique"
-            ),
+            models.UniqueConstraint(fields=["brand", "scheme", "value"], name="identifier_unique"),
         ]
 
     def __str__(self) -> str:
@@ -193,9 +189,7 @@ class LinkEvent(models.Model):
         verbose_name = _("link event")
         verbose_name_plural = _("link events")
         triggers = [
-            pgtrigger.Protect(
-                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:

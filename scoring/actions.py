@@ -7,7 +7,6 @@ the same, and is refused if it says anything else. Facts may arrive in any order
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -97,9 +96,7 @@ def record_actions(*, brand: Brand, rows: Sequence[Row], now: datetime) -> list[
         if amendments:
             _store_amendments(brand, amendments, outcomes, now)
         if actions or amendments:
-            transaction.on_commit(
-                partial(customers_due.send, sender=Outcome, brand_id=brand.pk), robust=True
-            )
+            _ring_on_commit(brand.pk)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -114,7 +111,8 @@ def _store_actions(
         brand=brand, identifiers=[checked.identifier for checked in actions.values()], now=now
     )
     firsts = _first_of_each(
-        {place: checked.row for place, checked in actions.items()}, lambda row: (row.origin, row.external_id)
+        {place: checked.row for place, checked in actions.items()},
+        lambda row: (row.origin, row.external_id),
     )
     columns: list[tuple[Any, ...]] = []
     # In one order everywhere, so that two callers with the same rows cannot wait for each other.
@@ -299,12 +297,11 @@ def attach_waiting(*, brand: Brand, now: datetime) -> int:
         attached = [row[0] for row in cursor.fetchall()]
         if attached:
             cursor.execute(_MARK_ACTIONS, {**_mark_parameters(brand, now), "actions": attached})
+            _ring_on_commit(brand.pk)
     return len(attached)
 
 
-def mark_due(
-    *, brand: Brand, customers: Iterable[int] | None, why: str, now: datetime
-) -> None:
+def mark_due(*, brand: Brand, customers: Iterable[int] | None, why: str, now: datetime) -> None:
     """Mark customers, or with None everyone of the brand, to be scored from nothing."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -316,9 +313,15 @@ def mark_due(
                 "now": now,
             },
         )
-        transaction.on_commit(
-            partial(customers_due.send, sender=Outcome, brand_id=brand.pk), robust=True
-        )
+        _ring_on_commit(brand.pk)
+
+
+def _ring_on_commit(brand_id: int) -> None:
+    def ring() -> None:
+        customers_due.send(sender=Outcome, brand_id=brand_id)
+
+    # What is committed is committed: a bell that fails is nobody's error.
+    transaction.on_commit(ring, robust=True)
 
 
 # Grain: one new action. The unique key (brand, origin, external_id) makes it harmless to run twice.

@@ -61,9 +61,9 @@ def progress_of(*, brand: Brand, customer_id: int) -> dict[int, int]:
     badges = list(Badge.objects.filter(brand=brand))
     if not badges:
         return {}
-    statement = sql.SQL("{head} SELECT badge_id, sum(step)::bigint FROM step GROUP BY badge_id").format(
-        head=_steps(badges, vocabulary)
-    )
+    statement = sql.SQL(
+        "{head} SELECT badge_id, sum(step)::bigint FROM step GROUP BY badge_id"
+    ).format(head=_steps(badges, vocabulary))
     with brand_time(brand):
         rows = execute(statement.as_string(None), {"customers": [customer_id]})
     return dict.fromkeys((badge.pk for badge in badges), 0) | {row[0]: row[1] for row in rows}
@@ -83,7 +83,8 @@ def _award_statement(brand_id: int, _badges: tuple[tuple[Any, ...], ...]) -> str
     badges = list(Badge.objects.filter(brand_id=brand_id).select_related("brand"))
     vocabulary = Vocabulary.of(badges[0].brand)
     # Grain: one badge of one customer. A running sum may fall on the same day as it rises; the day counts as a whole.
-    return sql.SQL("""
+    return (
+        sql.SQL("""
 {head},
 running AS (
     SELECT customer_id, badge_id, local_date,
@@ -105,15 +106,19 @@ INSERT INTO scoring_badgeearned AS held (customer_id, badge_id, earned_on)
 SELECT customer_id, badge_id, earned_on FROM earned
 ON CONFLICT (customer_id, badge_id) DO UPDATE SET earned_on = excluded.earned_on
 WHERE held.earned_on <> excluded.earned_on
-""").format(
-        head=_steps(badges, vocabulary),
-        targets=sql.SQL(", ").join(
-            sql.SQL("({}, {})").format(
-                sql.Literal(badge.pk), sql.Literal(criterion_of(badge, vocabulary=vocabulary).count)
-            )
-            for badge in badges
-        ),
-    ).as_string(None)
+""")
+        .format(
+            head=_steps(badges, vocabulary),
+            targets=sql.SQL(", ").join(
+                sql.SQL("({}, {})").format(
+                    sql.Literal(badge.pk),
+                    sql.Literal(criterion_of(badge, vocabulary=vocabulary).count),
+                )
+                for badge in badges
+            ),
+        )
+        .as_string(None)
+    )
 
 
 def _steps(badges: Sequence[Badge], vocabulary: Vocabulary) -> sql.Composable:

@@ -84,7 +84,8 @@ def _kind(reader: Reader) -> tuple[str, dict[str, Any]]:
                 reader.problem(place, 'a choice looks like {"choice": ["S", "M"]}')
         elif declared not in ATTRIBUTE_TYPES:
             reader.problem(
-                place, f"must be one of {', '.join(ATTRIBUTE_TYPES)} or a choice; it is {declared!r}"
+                place,
+                f"must be one of {', '.join(ATTRIBUTE_TYPES)} or a choice; it is {declared!r}",
             )
     kind = {
         "slug": _slug(reader),
@@ -124,7 +125,9 @@ def _check_lasting(
     has_actions = Action.objects.filter(brand=brand).exists()
     if has_actions and time_zone != brand.time_zone:
         problems.append(
-            Problem("time_zone", f"the brand has actions, whose local dates follow {brand.time_zone}")
+            Problem(
+                "time_zone", f"the brand has actions, whose local dates follow {brand.time_zone}"
+            )
         )
     if has_actions and currency != brand.currency:
         problems.append(Problem("currency", f"the brand has actions in {brand.currency}"))
@@ -134,10 +137,14 @@ def _check_lasting(
         if known is None:
             continue
         is_used = Action.objects.filter(identifier__brand=brand, kind=known).exists()
-        is_ruled = Rule.objects.filter(rule_set__brand=brand, rule_set__version__isnull=False).exists()
+        is_ruled = Rule.objects.filter(
+            rule_set__brand=brand, rule_set__version__isnull=False
+        ).exists()
         if (is_used or is_ruled) and known.source != kind["source"]:
             problems.append(
-                Problem(f"{place}.source", f"{known.slug} already earns for {Source(known.source).slug}")
+                Problem(
+                    f"{place}.source", f"{known.slug} already earns for {Source(known.source).slug}"
+                )
             )
         for name, declared in known.attributes.items():
             now = kind["attributes"].get(name)

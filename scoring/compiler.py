@@ -154,7 +154,10 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
         for kind in sorted(family.kind_ids(compilation.vocabulary))
     )
     if not families:
-        days, kinds = sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date)"), sql.SQL("(0, 0)")
+        days, kinds = (
+            sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date)"),
+            sql.SQL("(0, 0)"),
+        )
     return [
         sql.SQL("""
 key_scope AS MATERIALIZED (

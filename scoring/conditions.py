@@ -162,7 +162,9 @@ class Condition:
         if self.op == "not_in":
             return sql.SQL("NOT ({})").format(self._among(value, items))
         return sql.SQL("{} {} {}").format(
-            value, sql.SQL(_COMPARISONS[self.op]), literal(items[0])  # type: ignore[arg-type]
+            value,
+            sql.SQL(_COMPARISONS[self.op]),
+            literal(items[0]),  # type: ignore[arg-type]
         )
 
     def _among(self, value: sql.Composable, items: Sequence[Any]) -> sql.Composable:
@@ -170,7 +172,9 @@ class Condition:
 
     def sentence(self, vocabulary: Vocabulary) -> Any:
         """The condition in words."""
-        name = FIELD_NAMES.get(self.field) or self.field.removeprefix("attributes.").replace("_", " ")
+        name = FIELD_NAMES.get(self.field) or self.field.removeprefix("attributes.").replace(
+            "_", " "
+        )
         if self.op in ("is_set", "is_not_set"):
             return format_lazy("{} {}", name, OPERATORS[self.op])
         items = self.value if isinstance(self.value, tuple) else (self.value,)
@@ -208,7 +212,11 @@ def _read_value(value: Any, type_name: str) -> tuple[Any, str | None]:
             return None, f"must be an hour from 0 to 23; it is {value!r}"
         return number, None
     if type_name == "yes_no":
-        return (value, None) if isinstance(value, bool) else (None, f"must be true or false; it is {value!r}")
+        return (
+            (value, None)
+            if isinstance(value, bool)
+            else (None, f"must be true or false; it is {value!r}")
+        )
     if type_name == "date":
         try:
             if isinstance(value, str) and len(value) == 10:

@@ -9,7 +9,9 @@ from .actions import mark_due
 from .models import Posting
 
 
-def mark_moved(*, from_customer: Customer, to_customer: Customer, now: datetime, **_more: Any) -> None:
+def mark_moved(
+    *, from_customer: Customer, to_customer: Customer, now: datetime, **_more: Any
+) -> None:
     """Mark both customers of a moved identifier, inside the transaction that moves it."""
     mark_due(
         brand=to_customer.brand,

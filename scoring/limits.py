@@ -82,11 +82,17 @@ class Limit:
             amounts.append(ngettext("%d time", "%d times", self.count) % self.count)
         if self.points is not None:
             amounts.append(ngettext("%d point", "%d points", self.points) % self.points)
-        amount = amounts[0] if len(amounts) == 1 else format_lazy("{} {} {}", amounts[0], _("and"), amounts[1])
+        amount = (
+            amounts[0]
+            if len(amounts) == 1
+            else format_lazy("{} {} {}", amounts[0], _("and"), amounts[1])
+        )
         if self.by == "customer":
             return format_lazy("{} {} {}", _("at most"), amount, PER_NAMES[self.per])
         field = FIELD_NAMES.get(self.by) or self.by.removeprefix("attributes.").replace("_", " ")
-        return format_lazy("{} {} {} {} {}", _("at most"), amount, PER_NAMES[self.per], _("and"), field)
+        return format_lazy(
+            "{} {} {} {} {}", _("at most"), amount, PER_NAMES[self.per], _("and"), field
+        )
 
 
 def parse_limits(
@@ -140,7 +146,7 @@ def limited(stage: "RuleStage") -> LimitedStage:
     """The stage as one with limits; TypeError for a rule type that has none."""
     if not hasattr(stage, "limits"):
         raise TypeError(type(stage))
-    return cast(LimitedStage, stage)
+    return cast("LimitedStage", stage)
 
 
 def scope_of(family: Family, changed: Days) -> Scope:
@@ -162,9 +168,9 @@ def scope_of(family: Family, changed: Days) -> Scope:
 
 def periods_read(family: Family) -> set[str]:
     """The periods that must be read whole to know what a rule's limits let through."""
-    return {
-        limit.per for _number, stage in family.stages for limit in limited(stage).limits
-    } - {"ever"}
+    return {limit.per for _number, stage in family.stages for limit in limited(stage).limits} - {
+        "ever"
+    }
 
 
 def limited_relation(
@@ -243,7 +249,12 @@ class _Pipeline:
                         limit_cells += [None, None, None, None]
                         continue
                     counter = self._counter(counters[place], family, limits[place])
-                    limit_cells += [counter.id, counter.per, limits[place].count, limits[place].points]
+                    limit_cells += [
+                        counter.id,
+                        counter.per,
+                        limits[place].count,
+                        limits[place].points,
+                    ]
                 for slug in limited(stage).kinds:
                     kind = words.kinds[slug]
                     rows.append(
@@ -278,7 +289,9 @@ class _Pipeline:
             )
             for place in range(1, most + 1)
         )
-        order = sql.SQL(", fact.occurred_at, fact.origin, fact.external_id") if most else sql.SQL("")
+        order = (
+            sql.SQL(", fact.occurred_at, fact.origin, fact.external_id") if most else sql.SQL("")
+        )
         if most:
             self.compilation.ask("origin", "external_id")
         match = sql.SQL("""
@@ -318,9 +331,7 @@ class _Pipeline:
         if self.compilation.with_lines:
             seen = sql.SQL("").join(
                 sql.SQL(", {} AS {}").format(
-                    sql.Identifier(column)
-                    if int(column[-1]) <= most
-                    else sql.SQL("NULL::bigint"),
+                    sql.Identifier(column) if int(column[-1]) <= most else sql.SQL("NULL::bigint"),
                     sql.Identifier(column),
                 )
                 for column in LINE_COLUMNS
@@ -500,16 +511,15 @@ def _bucket(place: int, counters: Iterable[Counter]) -> sql.Composable:
     return sql.SQL("term.{}::bigint * {} + {}").format(column, sql.Literal(BUCKET), ordinal)
 
 
-def _group(
-    place: int, counters: Iterable[Counter], compilation: Compilation
-) -> sql.Composable:
+def _group(place: int, counters: Iterable[Counter], compilation: Compilation) -> sql.Composable:
     """SQL for the group within a period, as text; NULL is the group of those that lack the field."""
     for counter in counters:
         if counter.by != "customer":
             compilation.ask_for(counter.by)
     cases = [
         sql.SQL("WHEN {} THEN {}").format(
-            sql.Literal(counter.id), _as_text(field_sql(counter.by, counter.by_type or "text"), counter)
+            sql.Literal(counter.id),
+            _as_text(field_sql(counter.by, counter.by_type or "text"), counter),
         )
         for counter in counters
         if counter.by != "customer"
@@ -523,5 +533,5 @@ def _group(
 
 def _as_text(value: sql.Composable, counter: Counter) -> sql.Composable:
     if counter.by_type == "number":
-        return sql.SQL("trim_scale({})::text COLLATE \"C\"").format(value)
+        return sql.SQL('trim_scale({})::text COLLATE "C"').format(value)
     return sql.SQL('({})::text COLLATE "C"').format(value)

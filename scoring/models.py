@@ -130,23 +130,17 @@ class Action(models.Model):
         verbose_name = _("action")
         verbose_name_plural = _("actions")
         constraints = [
-            models.UniqueConstraint(
-                fields=["brand", "origin", "external_id"], name="action_once"
-            ),
+            models.UniqueConstraint(fields=["brand", "origin", "external_id"], name="action_once"),
             models.CheckConstraint(
                 condition=models.Q(quantity__isnull=True) | models.Q(quantity__gte=0),
                 name="action_quantity_not_negative",
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["identifier", "kind", "occurred_at"], name="action_of_identifier"
-            ),
+            models.Index(fields=["identifier", "kind", "occurred_at"], name="action_of_identifier"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:
@@ -347,9 +341,7 @@ class Posting(models.Model):
             models.Index(fields=["action"], name="posting_of_action"),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            ),
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
             pgtrigger.Trigger(
                 name="never_truncated",
                 when=pgtrigger.Before,
@@ -381,7 +373,8 @@ class Score(models.Model):
 
     ``sub_scores`` and ``source_points`` hold six values, in the order of ``Source``. The two
     ``checksum`` columns summarise the customer's postings, so that a full recomputation can
-    tell who has a difference without reading the ledger. ``revision`` grows with every change.
+    tell who has a difference without reading the ledger. ``revision`` grows with every writing;
+    ``scored_at`` is the database's clock, by which ranks find what they missed.
     """
 
     customer = models.OneToOneField(
@@ -404,7 +397,10 @@ class Score(models.Model):
     class Meta:
         verbose_name = _("score")
         verbose_name_plural = _("scores")
-        indexes = [models.Index(fields=["brand", "-score"], name="score_of_brand")]
+        indexes = [
+            models.Index(fields=["brand", "-score"], name="score_of_brand"),
+            models.Index(fields=["brand", "scored_at"], name="score_written"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.score}"

@@ -22,9 +22,7 @@ Effective = Literal["now", "always"] | datetime | date
 
 def current_rule_set(*, brand: Brand) -> RuleSet | None:
     """The published version in force, or None."""
-    return (
-        RuleSet.objects.filter(brand=brand, version__isnull=False).order_by("-version").first()
-    )
+    return RuleSet.objects.filter(brand=brand, version__isnull=False).order_by("-version").first()
 
 
 def document_of(rule_set: RuleSet) -> dict[str, Any]:
@@ -49,9 +47,7 @@ def get_draft(*, brand: Brand) -> RuleSet:
     current = current_rule_set(brand=brand)
     if current is None:
         return _store(brand, STARTING_SOURCES, [], RuleSet(brand=brand))
-    return _store(
-        brand, current.sources, document_of(current)["rules"], RuleSet(brand=brand)
-    )
+    return _store(brand, current.sources, document_of(current)["rules"], RuleSet(brand=brand))
 
 
 def save_draft(*, brand: Brand, document: dict[str, Any]) -> RuleSet:
@@ -263,7 +259,9 @@ def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
     shapes = sources_json(old.sources) if old else {}
     for slug, shape in sources_json(new.sources).items():
         if shapes.get(slug) != shape:
-            changes.append(Change(slug, "shape", _shape_words(shapes.get(slug)), _shape_words(shape)))
+            changes.append(
+                Change(slug, "shape", _shape_words(shapes.get(slug)), _shape_words(shape))
+            )
     return changes
 
 
@@ -292,5 +290,7 @@ def _shape_words(shape: dict[str, Any] | None) -> str:
     return _("weight %(weight)s, halfway at %(halfway)s points, %(fading)s") % {
         "weight": shape["weight"],
         "halfway": shape["halfway_points"],
-        "fading": _("half-life %(days)s days") % {"days": half_life} if half_life else _("no fading"),
+        "fading": _("half-life %(days)s days") % {"days": half_life}
+        if half_life
+        else _("no fading"),
     }

@@ -231,9 +231,7 @@ def checked_action(
         raise RecordError("identifier", str(error)) from error
     _check_moment("occurred_at", row.occurred_at)
     if row.occurred_at > now + FUTURE_MAX:
-        raise RecordError(
-            "occurred_at", f"lies in the future; it is {row.occurred_at.isoformat()}"
-        )
+        raise RecordError("occurred_at", f"lies in the future; it is {row.occurred_at.isoformat()}")
     if row.quantity is not None:
         _check_quantity(row.quantity)
     _check_currency(row.currency, kind.unit, vocabulary)

@@ -29,7 +29,9 @@ class Family:
     def kind_ids(self, vocabulary: Vocabulary) -> set[int]:
         """Every kind that any stage looks at."""
         return {
-            vocabulary.kinds[slug].id for _number, stage in self.stages for slug in stage.all_kinds()
+            vocabulary.kinds[slug].id
+            for _number, stage in self.stages
+            for slug in stage.all_kinds()
         }
 
 
@@ -98,7 +100,9 @@ class Compilation:
             return sql.SQL("TRUE")
         return sql.SQL("fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until")
 
-    def matches(self, column: str, parts: Iterable[tuple[int, Sequence[Condition]]]) -> sql.Composable:
+    def matches(
+        self, column: str, parts: Iterable[tuple[int, Sequence[Condition]]]
+    ) -> sql.Composable:
         """A predicate that holds each fact against the conditions of its own part."""
         cases = []
         for number, conditions in parts:

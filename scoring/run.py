@@ -5,7 +5,7 @@ and may run any number of times: the second finds no difference.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,21 +14,24 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import sql
 
 from accounts.models import Brand
 
 from .badges import award_badges
 from .compiler import CompiledRules, compile_rules
-from .documents import RuleSetDocument, parse_rule_set
-from .models import Due, Posting, RuleKey, RuleSet
+from .documents import RuleSetDocument, SourceShape, parse_rule_set
+from .models import Due, Posting, RuleKey, RuleSet, Score, Source
 from .publication import current_rule_set, document_of
+from .ranks import write_ranks
+from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 
 BATCH = 500
 CHUNK = 12_500
 CHUNK_MEMORY = "256MB"
+DAY_CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def _ready(rule_set_id: int) -> Rules:
         scoped=_text(post_scoped(compile_rules(document, rule_ids=rule_ids, scoped=True))),
         full=_text(post_full(whole)),
         check=_text(check(whole)),
-        write=_text(write_scores(document)),
+        write=_text(write_scores(document.sources)),
     )
 
 
@@ -98,6 +101,31 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
 def is_due(*, brand: Brand) -> bool:
     """Whether anybody of the brand waits to be scored."""
     return Due.objects.filter(brand=brand).exists()
+
+
+def score_day(
+    *, brand: Brand, now: datetime, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Begin the brand's local day: write the scores that are of an earlier day anew.
+
+    No award moves with the day, only what is left of each. Idempotent per local date, and right whatever the clocks
+    did: it asks for the date, not for midnight. Returns how many scores were written.
+    """
+    on = now.astimezone(brand.zone).date()
+    done = 0
+    total = Score.objects.filter(brand=brand, scored_on__lt=on).count()
+    while True:
+        with _scoring(brand):
+            rules = rules_of(brand=brand)
+            stale = [
+                row[0] for row in execute(_STALE, {"brand": brand.pk, "on": on, "limit": DAY_CHUNK})
+            ]
+            if rules is None or not stale:
+                return done
+            _write(brand, rules, stale, {}, now)
+        done += len(stale)
+        if progress is not None:
+            progress(done, total)
 
 
 def score_all(
@@ -216,11 +244,16 @@ def _write(
             "checksums_a": [posted.get(customer, nothing)[0] for customer in customers],
             "checksums_b": [posted.get(customer, nothing)[1] for customer in customers],
             "rule_set": rules.rule_set_id,
-            "now": now,
             "on": now.astimezone(brand.zone).date(),
         },
     )
     award_badges(brand=brand, customers=customers)
+
+    def publish() -> None:
+        write_ranks(brand_id=brand.pk, rows=written)
+
+    # A Redis that is away is caught up with later; the scores stand.
+    transaction.on_commit(publish, robust=True)
     return [Scored(*row) for row in written]
 
 
@@ -257,7 +290,16 @@ SELECT customer_id,
     max(why)
 FROM taken GROUP BY customer_id
 """
-_LOCK = "SELECT id FROM accounts_customer WHERE id = ANY(%(customers)s) ORDER BY id FOR NO KEY UPDATE"
+# Grain: one customer whose score is of an earlier day. Who is being scored now is written by that.
+_STALE = """
+SELECT customer.id FROM accounts_customer AS customer
+JOIN scoring_score AS score ON score.customer_id = customer.id
+WHERE score.brand_id = %(brand)s AND score.scored_on < %(on)s
+ORDER BY customer.id LIMIT %(limit)s FOR NO KEY UPDATE OF customer SKIP LOCKED
+"""
+_LOCK = (
+    "SELECT id FROM accounts_customer WHERE id = ANY(%(customers)s) ORDER BY id FOR NO KEY UPDATE"
+)
 
 # What a posting adds to the two sums by which a ledger is compared without being read: its points
 # times a number drawn from what it is about. Each sum misses a difference once in two thousand million times.
@@ -361,33 +403,7 @@ SELECT customer_id, differs FROM checked WHERE differs OR is_stale
 """).format(ctes=compiled.ctes, a=checksum("award", 0), b=checksum("award", 1))
 
 
-def shape_values(document: RuleSetDocument) -> sql.Composable:
-    """``(VALUES ...) AS shape (source, weight, half_life, halfway)``."""
-    return sql.SQL("(VALUES {}) AS shape (source, weight, half_life, halfway)").format(
-        sql.SQL(", ").join(
-            sql.SQL("({}, {}::float8, {}::float8, {}::float8)").format(
-                sql.Literal(source.value),
-                sql.Literal(shape.weight),
-                sql.Literal(shape.half_life_days),
-                sql.Literal(shape.halfway_points),
-            )
-            for source, shape in document.sources.items()
-        )
-    )
-
-
-# Points fade by half in each half-life; awards of later days than ``on`` count in full. 2^-1000 is as good as
-# nothing, and a smaller power would be refused as an underflow.
-FADED = sql.SQL(
-    "{points} * CASE WHEN shape.half_life IS NULL THEN 1"
-    " ELSE power(2, greatest(-1000, -greatest(0, {on} - {date}) / shape.half_life)) END"
-)
-SUB_SCORE = sql.SQL(
-    "CASE WHEN {faded} <= 0 THEN 0 ELSE 100 * (1 - power(2, greatest(-1000, -{faded} / shape.halfway))) END"
-)
-
-
-def write_scores(document: RuleSetDocument) -> sql.Composable:
+def write_scores(sources: Mapping[Source, SourceShape]) -> sql.Composable:
     """The statement that writes scores from daily points (SCORING, section 6). Grain: one customer."""
     return sql.SQL("""
 WITH subject AS MATERIALIZED (
@@ -416,7 +432,7 @@ whole AS (
 INSERT INTO scoring_score AS score (customer_id, brand_id, score, points, sub_scores, source_points, rule_set_id,
     scored_on, scored_at, revision, checksum_a, checksum_b)
 SELECT whole.customer_id, %(brand)s, whole.score, whole.points, whole.sub_scores, whole.source_points,
-    %(rule_set)s, %(on)s, %(now)s, 1, subject.a, subject.b
+    %(rule_set)s, %(on)s, clock_timestamp(), 1, subject.a, subject.b
 FROM whole JOIN subject ON subject.customer_id = whole.customer_id
 ON CONFLICT (customer_id) DO UPDATE SET
     score = excluded.score, points = excluded.points, sub_scores = excluded.sub_scores,
@@ -425,9 +441,11 @@ ON CONFLICT (customer_id) DO UPDATE SET
     checksum_a = score.checksum_a + excluded.checksum_a, checksum_b = score.checksum_b + excluded.checksum_b
 RETURNING customer_id, score, revision
 """).format(
-        shape=shape_values(document),
+        shape=shape_values(sources),
         faded=FADED.format(
-            points=sql.SQL("daily.points"), on=sql.SQL("%(on)s::date"), date=sql.SQL("daily.local_date")
+            points=sql.SQL("daily.points"),
+            on=sql.SQL("%(on)s::date"),
+            date=sql.SQL("daily.local_date"),
         ),
         sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
     )

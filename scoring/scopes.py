@@ -79,7 +79,9 @@ def _join(one: Days, other: Days) -> Days:
         else _call("least", [one.first, other.first])
     )
     last = (
-        None if one.last is None or other.last is None else _call("greatest", [one.last, other.last])
+        None
+        if one.last is None or other.last is None
+        else _call("greatest", [one.last, other.last])
     )
     return Days(first, last)
 

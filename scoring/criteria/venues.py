@@ -31,9 +31,7 @@ class VenuesVisited(Criterion):
         return {"count": self.count}
 
     def sentence(self, vocabulary: Vocabulary) -> Any:
-        return ngettext(
-            "Visit %d venue", "Visit %d different venues", self.count
-        ) % self.count
+        return ngettext("Visit %d venue", "Visit %d different venues", self.count) % self.count
 
     def steps(self, vocabulary: Vocabulary) -> sql.Composable:
         kinds = self.kinds(vocabulary)

@@ -92,7 +92,9 @@ class Bonus(RuleStage):
         )
         earn = sql.SQL("earn")
         if "earn" not in compilation.relations:
-            earn = sql.SQL("(VALUES (0::bigint, 0::bigint, 0)) AS earn (action_id, kind_id, points)")
+            earn = sql.SQL(
+                "(VALUES (0::bigint, 0::bigint, 0)) AS earn (action_id, kind_id, points)"
+            )
         earned = sql.SQL("""
         LEFT JOIN (
             SELECT action_id, sum(points)::bigint AS points

@@ -114,7 +114,7 @@ class Combo(RuleStage):
 
     @classmethod
     def scope(cls, family: Family, compilation: Compilation) -> Scope:
-        per = cast(Combo, family.stages[0][1]).per
+        per = cast("Combo", family.stages[0][1]).per
         if per == "ever":
             return Scope(Days(None, None), CHANGED.onwards())
         days = CHANGED.widened([per])
@@ -129,7 +129,7 @@ class Combo(RuleStage):
         pers: dict[str, None] = {}
         for family in compilation.families[cls.type]:
             for number, stage in family.stages:
-                combo = cast(Combo, stage)
+                combo = cast("Combo", stage)
                 pers[combo.per] = None
                 for requirement in combo.requires:
                     part += 1

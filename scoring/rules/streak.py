@@ -95,7 +95,7 @@ class Streak(RuleStage):
     @classmethod
     def scope(cls, family: Family, compilation: Compilation) -> Scope:
         """A period that comes to qualify, or no longer does, moves the whole run after it."""
-        per = cast(Streak, family.stages[0][1]).per
+        per = cast("Streak", family.stages[0][1]).per
         return Scope(Days(None, None), CHANGED.widened([per]).onwards())
 
     @classmethod
@@ -106,7 +106,7 @@ class Streak(RuleStage):
         pers: dict[str, None] = {}
         for family in compilation.families[cls.type]:
             for number, stage in family.stages:
-                streak = cast(Streak, stage)
+                streak = cast("Streak", stage)
                 pers[streak.per] = None
                 conditions.append((number, streak.conditions))
                 rows += [

@@ -1,0 +1,64 @@
+"""What workers do. Each task carries ids only, makes one domain call, and has a command that does the same.
+
+Nothing relies on a message arriving: due marks lie in PostgreSQL, and ``sweep`` rings for whoever
+is still due.
+"""
+
+import logging
+from typing import Any
+
+import redis
+from celery import shared_task
+from django.conf import settings
+from django.dispatch import receiver
+from django.utils import timezone
+
+from accounts.models import Brand
+from scoring import actions, ranks, run
+
+log = logging.getLogger(__name__)
+
+# So long may one ring stand for all that follow it; a lost one is made good by the sweeper.
+RING_SECONDS = 5
+
+
+@receiver(actions.customers_due)
+def ring(*, brand_id: int, **_signal: Any) -> None:
+    """Ring the doorbell: one message at most until a worker has heard it."""
+    try:
+        if ranks.redis_client().set(_bell(brand_id), 1, nx=True, ex=RING_SECONDS):
+            score_due.apply_async(kwargs={"brand_id": brand_id}, retry=False)
+    except (redis.RedisError, score_due.OperationalError):
+        log.warning("The doorbell is out of order; the sweeper will find who is due.")
+
+
+def _bell(brand_id: int) -> str:
+    return f"{settings.LAUREL_REDIS_PREFIX}bell:{brand_id}"
+
+
+@shared_task
+def score_due(*, brand_id: int) -> None:
+    """Score whoever is due with a brand. Command: ``score``."""
+    # Silenced before looking, so that who comes due from now on rings again.
+    ranks.redis_client().delete(_bell(brand_id))
+    brand = Brand.objects.get(pk=brand_id)
+    while run.score_due(brand=brand, now=timezone.now()):
+        pass
+
+
+@shared_task
+def sweep() -> None:
+    """Ring for whoever is still due, and bring ranks in that were missed."""
+    now = timezone.now()
+    for brand in Brand.objects.all():
+        actions.attach_waiting(brand=brand, now=now)
+        ranks.catch_up(brand_id=brand.pk, now=now)
+        if run.is_due(brand=brand):
+            score_due.delay(brand_id=brand.pk)
+
+
+@shared_task
+def roll() -> None:
+    """Begin the day of each brand whose local date has changed: scores fade by a day. Command: ``score``."""
+    for brand in Brand.objects.all():
+        run.score_day(brand=brand, now=timezone.now())

@@ -1,0 +1,569 @@
+"""What pages and exports ask: scores, what moved them, activity, boards, badges and top customers.
+
+Everything here reads. Dates are the brand's local dates.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import Rank as RankFunction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from psycopg import sql
+
+from accounts.models import Brand, Customer
+
+from .badges import criterion_of, progress_of
+from .models import Action, Badge, BadgeEarned, RuleSet, Score, Source
+from .publication import current_rule_set
+from .shape import FADED, SUB_SCORE, shape_values, stored_shape
+from .statements import brand_time, execute
+from .vocabulary import Vocabulary
+from .worth import When, Worth, worth_on
+
+MEMBERS_LEAST = 10
+RECENT = timedelta(days=90)
+FETCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One source of a score. ``sub_score`` is 0 to 100, ``worth`` its part of the score (0 to weight x 10)."""
+
+    source: Source
+    weight: int
+    sub_score: float
+    points: int
+    worth: Decimal
+    half_life_days: Decimal | None
+    halfway_points: Decimal
+    actions_in_90_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreView:
+    """A customer's score on a day. ``is_due``: something arrived that is not in it yet."""
+
+    score: Decimal
+    points: int
+    sources: tuple[SourceView, ...]
+    rule_set_version: int | None
+    is_due: bool
+    on: date
+
+
+def get_score(*, customer: Customer, on: date) -> ScoreView:
+    """The customer's score on a local date, valued from the awards that the ledger holds."""
+    rule_set = current_rule_set(brand=customer.brand)
+    waits = _is_due(customer)
+    if rule_set is None:
+        return ScoreView(Decimal(0), 0, (), None, waits, on)
+    worth = worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=[When(on)])[0]
+    counts = dict(
+        execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT})  # type: ignore[arg-type]
+    )
+    return ScoreView(
+        worth.score,
+        worth.points,
+        tuple(
+            SourceView(
+                part.source,
+                part.shape.weight,
+                part.sub_score,
+                part.points,
+                part.worth,
+                part.shape.half_life_days,
+                part.shape.halfway_points,
+                counts.get(part.source.value, 0),
+            )
+            for part in worth.parts
+        ),
+        rule_set.version,
+        waits,
+        on,
+    )
+
+
+def _is_due(customer: Customer) -> bool:
+    return bool(execute(_WAITS, {"customer": customer.pk, "brand": customer.brand_id})[0][0])
+
+
+_WAITS = """
+SELECT EXISTS (
+    SELECT FROM scoring_due AS due LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+    WHERE due.brand_id = %(brand)s AND coalesce(due.customer_id, identifier.customer_id) = %(customer)s)
+"""
+# Grain: one source. Index: action by identifier.
+_RECENT_ACTIONS = """
+SELECT kind.source::int, count(*)::int
+FROM accounts_identifier AS identifier
+JOIN scoring_action AS action ON action.identifier_id = identifier.id
+JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s::date
+    AND NOT EXISTS (
+        SELECT FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id AND amendment.type = 'void')
+GROUP BY kind.source
+"""
+
+
+def _worths(customer: Customer, days: Sequence[When]) -> list[Worth]:
+    rule_set = current_rule_set(brand=customer.brand)
+    if rule_set is None:
+        return [Worth(Decimal(0), 0, ()) for _day in days]
+    return worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=days)
+
+
+def score_on(*, customer: Customer, on: date) -> Decimal:
+    """What the awards of today are worth on another day, later or earlier: the forecast."""
+    return _worths(customer, [When(on)])[0].score
+
+
+@dataclass(frozen=True, slots=True)
+class MovedLine:
+    """What one action did to the points since a day. A pending one has no points yet."""
+
+    action_id: int
+    local_date: date
+    label: str
+    why: str
+    points: int
+    pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a score came from ``before`` to ``after``: ``before`` + ``earned`` - ``faded`` = ``after``."""
+
+    lines: tuple[MovedLine, ...]
+    points: int
+    before: Decimal
+    after: Decimal
+    earned: Decimal
+    faded: Decimal
+
+
+def what_moved(*, customer: Customer, since: date, on: date) -> Moved:
+    """What moved a customer's score between two local dates, newest first.
+
+    ``before`` is the score that the awards before ``since`` had on that day; what arrived late counts where it belongs.
+    """
+    before, aged, after = _worths(customer, [When(since, since), When(on, since), When(on)])
+    with brand_time(customer.brand):
+        rows = execute(_MOVED, {"customer": customer.pk, "since": since})
+    return Moved(
+        lines=tuple(
+            MovedLine(
+                action_id,
+                local_date,
+                label if venue is None else f"{label}, {venue}",
+                _("Waiting for review") if is_pending else ", ".join(titles),
+                points,
+                is_pending,
+            )
+            for action_id, local_date, label, venue, titles, points, is_pending in rows
+        ),
+        points=sum(row[5] for row in rows),
+        before=before.score,
+        after=after.score,
+        earned=after.score - aged.score,
+        faded=before.score - aged.score,
+    )
+
+
+# Grain: one action since a day that holds points or waits for review. The title is that of the rule as it reads today.
+_MOVED = """
+WITH current AS (
+    SELECT id FROM scoring_ruleset
+    WHERE brand_id = (SELECT brand_id FROM accounts_customer WHERE id = %(customer)s) AND version IS NOT NULL
+    ORDER BY version DESC LIMIT 1
+),
+title AS (
+    SELECT DISTINCT ON (key) key, title FROM scoring_rule
+    WHERE rule_set_id = (SELECT id FROM current) ORDER BY key, starts DESC NULLS LAST, position DESC
+),
+held AS (
+    SELECT action_id, rule_id, sum(points)::bigint AS points FROM scoring_posting
+    WHERE customer_id = %(customer)s AND local_date >= %(since)s
+    GROUP BY action_id, rule_id HAVING sum(points) <> 0
+),
+moved AS (
+    SELECT held.action_id, array_agg(coalesce(title.title, rule_key.key) ORDER BY held.points DESC) AS titles,
+        sum(held.points)::bigint AS points, FALSE AS is_pending
+    FROM held JOIN scoring_rulekey AS rule_key ON rule_key.id = held.rule_id
+    LEFT JOIN title ON title.key = rule_key.key
+    GROUP BY held.action_id
+    UNION ALL
+    SELECT action.id, ARRAY[]::text[], 0, TRUE
+    FROM accounts_identifier AS identifier JOIN scoring_action AS action ON action.identifier_id = identifier.id
+    WHERE identifier.customer_id = %(customer)s AND action.state = 'pending' AND action.occurred_at >= %(since)s::date
+        AND NOT EXISTS (
+            SELECT FROM scoring_amendment AS amendment
+            WHERE amendment.action_id = action.id AND amendment.type IN ('void', 'decision'))
+)
+SELECT action.id, action.occurred_at::date, kind.label, venue.name, moved.titles, moved.points, moved.is_pending
+FROM moved JOIN scoring_action AS action ON action.id = moved.action_id
+JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
+ORDER BY action.occurred_at DESC, action.id DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityLine:
+    """One action as its customer sees it.
+
+    ``state`` is ``counted``, ``capped`` (a limit took all or some), ``no_points``, ``pending``, ``rejected`` or ``reversed``.
+    """
+
+    action_id: int
+    occurred_at: datetime
+    local_date: date
+    kind_label: str
+    source: Source
+    venue_name: str | None
+    quantity: Decimal | None
+    unit: str
+    state: str
+    points: int
+    titles: list[str]
+
+
+def activity(
+    *, customer: Customer, limit: int, before: tuple[datetime, int] | None = None
+) -> list[ActivityLine]:
+    """A customer's actions, newest first; ``before`` is the (occurred_at, action_id) of the last line seen."""
+    with brand_time(customer.brand):
+        rows = execute(
+            _ACTIVITY,
+            {
+                "customer": customer.pk,
+                "limit": limit,
+                "before_at": before[0] if before else None,
+                "before_id": before[1] if before else None,
+            },
+        )
+    return [
+        ActivityLine(
+            action_id=row[0],
+            occurred_at=row[1],
+            local_date=row[2],
+            kind_label=row[3],
+            source=Source(row[4]),
+            venue_name=row[5],
+            quantity=row[6],
+            unit=customer.brand.currency if row[7] == "money" else row[7],
+            state=row[8],
+            points=row[9],
+            titles=row[10],
+        )
+        for row in rows
+    ]
+
+
+def get_activity(*, customer: Customer, action_id: int) -> ActivityLine | None:
+    """One of the customer's own actions, or None."""
+    occurred_at = (
+        Action.objects.filter(pk=action_id, identifier__customer=customer)
+        .values_list("occurred_at", flat=True)
+        .first()
+    )
+    if occurred_at is None:
+        return None
+    lines = activity(customer=customer, limit=1, before=(occurred_at, action_id + 1))
+    return lines[0] if lines and lines[0].action_id == action_id else None
+
+
+# Grain: one action of the customer, newest first. Index: action by identifier, posting by action.
+_ACTIVITY = """
+WITH current AS (
+    SELECT id FROM scoring_ruleset
+    WHERE brand_id = (SELECT brand_id FROM accounts_customer WHERE id = %(customer)s) AND version IS NOT NULL
+    ORDER BY version DESC LIMIT 1
+),
+title AS (
+    SELECT DISTINCT ON (key) key, title FROM scoring_rule
+    WHERE rule_set_id = (SELECT id FROM current) ORDER BY key, starts DESC NULLS LAST, position DESC
+)
+SELECT action.id, action.occurred_at, action.occurred_at::date, kind.label, kind.source::int, venue.name,
+    coalesce(amended.quantity, action.quantity), kind.unit,
+    CASE
+        WHEN amended.is_void THEN 'reversed'
+        WHEN action.state = 'pending' AND amended.is_accepted IS NULL THEN 'pending'
+        WHEN action.state = 'pending' AND NOT amended.is_accepted THEN 'rejected'
+        WHEN coalesce(held.points, 0) > 0 THEN 'counted'
+        ELSE 'no_points'
+    END,
+    coalesce(held.points, 0), coalesce(held.titles, ARRAY[]::text[])
+FROM (
+    SELECT action.* FROM accounts_identifier AS identifier
+    JOIN scoring_action AS action ON action.identifier_id = identifier.id
+    WHERE identifier.customer_id = %(customer)s AND (%(before_at)s::timestamptz IS NULL
+        OR (action.occurred_at, action.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
+    ORDER BY action.occurred_at DESC, action.id DESC LIMIT %(limit)s
+) AS action
+JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
+LEFT JOIN LATERAL (
+    SELECT bool_or(amendment.type = 'void') AS is_void,
+        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
+            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
+        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
+            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
+    FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
+) AS amended ON TRUE
+LEFT JOIN LATERAL (
+    SELECT sum(award.points)::bigint AS points,
+        array_agg(coalesce(title.title, rule_key.key) ORDER BY award.points DESC) AS titles
+    FROM (
+        SELECT posting.rule_id, sum(posting.points) AS points FROM scoring_posting AS posting
+        WHERE posting.action_id = action.id AND posting.customer_id = %(customer)s
+        GROUP BY posting.rule_id HAVING sum(posting.points) <> 0
+    ) AS award
+    JOIN scoring_rulekey AS rule_key ON rule_key.id = award.rule_id
+    LEFT JOIN title ON title.key = rule_key.key
+) AS held ON TRUE
+ORDER BY action.occurred_at DESC, action.id DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One member on a board, under a pseudonym. ``gap`` is empty on one's own row."""
+
+    rank: int
+    shared: bool
+    pseudonym: str
+    points: int
+    is_me: bool
+    gap: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The part of this week's board around a customer. The week begins on Monday ``since``."""
+
+    since: date
+    members: int
+    rows: tuple[BoardRow, ...]
+
+
+def board_around(*, customer: Customer, on: date, size: int = 3) -> Board | None:
+    """The members just above and below a customer by points this week; ties share a rank.
+
+    None for who is not on boards, and where fewer than ten are. Staff of the brand are not on it.
+    """
+    if not customer.on_boards:
+        return None
+    monday = on - timedelta(days=on.weekday())
+    rows = execute(
+        _BOARD,
+        {
+            "brand": customer.brand_id,
+            "customer": customer.pk,
+            "since": monday,
+            "until": on,
+            "size": size,
+        },
+    )
+    if not rows or rows[0][5] < MEMBERS_LEAST:
+        return None
+    mine = next(row[3] for row in rows if row[4])
+    return Board(
+        monday,
+        rows[0][5],
+        tuple(
+            BoardRow(rank, shared, pseudonym, points, is_me, "" if is_me else _gap(points - mine))
+            for rank, shared, pseudonym, points, is_me, _members in rows
+        ),
+    )
+
+
+def _gap(points: int) -> str:
+    if points == 0:
+        return _("level with you")
+    if points > 0:
+        return ngettext("%d point ahead", "%d points ahead", points) % points
+    return ngettext("%d point behind", "%d points behind", -points) % -points
+
+
+# Grain: one member of the board near the customer. Index: daily points by customer.
+_BOARD = """
+WITH member AS (
+    SELECT customer.id, customer.pseudonym, coalesce(week.points, 0)::bigint AS points
+    FROM accounts_customer AS customer
+    LEFT JOIN LATERAL (
+        SELECT sum(daily.points) AS points FROM scoring_dailypoints AS daily
+        WHERE daily.customer_id = customer.id AND daily.local_date BETWEEN %(since)s AND %(until)s
+    ) AS week ON TRUE
+    WHERE customer.brand_id = %(brand)s AND customer.on_boards AND NOT EXISTS (
+        SELECT FROM accounts_staffrole AS role
+        WHERE role.brand_id = customer.brand_id AND role.user_id = customer.user_id)
+),
+ranked AS (
+    SELECT *, rank() OVER (ORDER BY points DESC) AS rank, count(*) OVER (PARTITION BY points) > 1 AS is_shared,
+        row_number() OVER (ORDER BY points DESC, (id = %(customer)s) DESC, pseudonym, id) AS place,
+        count(*) OVER () AS members
+    FROM member
+)
+SELECT rank, is_shared, pseudonym, points, id = %(customer)s, members FROM ranked
+WHERE place BETWEEN (SELECT place FROM ranked WHERE id = %(customer)s) - %(size)s
+    AND (SELECT place FROM ranked WHERE id = %(customer)s) + %(size)s
+ORDER BY place
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeView:
+    """A badge as one customer sees it. ``progress`` is at most ``target``."""
+
+    badge: Badge
+    earned_on: date | None
+    progress: int
+    target: int
+    sentence: str
+
+
+def badges_of(*, customer: Customer) -> list[BadgeView]:
+    """Every badge of the brand, with how far the customer is: earned ones first, then the nearest."""
+    vocabulary = Vocabulary.of(customer.brand)
+    earned = dict(
+        BadgeEarned.objects.filter(customer=customer).values_list("badge_id", "earned_on")
+    )
+    progress = progress_of(brand=customer.brand, customer_id=customer.pk)
+    views = []
+    for badge in Badge.objects.filter(brand=customer.brand):
+        criterion = criterion_of(badge, vocabulary=vocabulary)
+        views.append(
+            BadgeView(
+                badge,
+                earned.get(badge.pk),
+                min(progress[badge.pk], criterion.count),
+                criterion.count,
+                str(criterion.sentence(vocabulary)),
+            )
+        )
+    return sorted(views, key=lambda view: (view.earned_on is None, -view.progress / view.target))
+
+
+def top_customers(*, brand: Brand) -> QuerySet[Score]:
+    """The brand's scores, highest first, each with its ``rank`` (equal scores share one)."""
+    return (
+        Score.objects.filter(brand=brand)
+        .select_related("customer__user")
+        .annotate(rank=Window(RankFunction(), order_by=F("score").desc()))
+        .order_by("-score", "customer_id")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One customer in an export of scores. The six values of a list are in the order of ``Source``."""
+
+    customer_id: int
+    public_id: str
+    identifiers: list[str]
+    email: str | None
+    points: int
+    score: Decimal
+    sub_scores: list[float]
+    source_points: list[int]
+
+
+def iter_scores(*, brand: Brand, on: date) -> Iterator[ScoreRow]:
+    """Every customer's score on a local date, in flat memory; by customer number."""
+    rule_set = current_rule_set(brand=brand)
+    if rule_set is None:
+        return
+    for row in _stream(_scores_statement(rule_set), {"brand": brand.pk, "on": on}):
+        yield ScoreRow(*row)
+
+
+def _scores_statement(rule_set: RuleSet) -> str:
+    # Grain: one customer. Index: daily points by customer.
+    return (
+        sql.SQL("""
+WITH shape AS (
+    SELECT customer.id AS customer_id, shape.source, shape.weight, shape.halfway,
+        coalesce(sum(daily.points), 0)::bigint AS points, coalesce(sum({faded}), 0) AS faded
+    FROM accounts_customer AS customer CROSS JOIN {shape}
+    LEFT JOIN scoring_dailypoints AS daily ON daily.customer_id = customer.id AND daily.source = shape.source
+    WHERE customer.brand_id = %(brand)s
+    GROUP BY customer.id, shape.source, shape.weight, shape.halfway
+),
+part AS (SELECT *, ({sub_score})::float8 AS sub_score FROM shape),
+whole AS (
+    SELECT customer_id, sum(points)::bigint AS points, round((sum(weight * sub_score) / 10)::numeric, 3) AS score,
+        array_agg(sub_score ORDER BY source) AS sub_scores, array_agg(points ORDER BY source) AS source_points
+    FROM part GROUP BY customer_id
+),
+identity AS (
+    SELECT customer_id, array_agg(scheme || ':' || value ORDER BY scheme = 'laurel', scheme, value) AS identifiers
+    FROM accounts_identifier WHERE brand_id = %(brand)s GROUP BY customer_id
+)
+SELECT whole.customer_id, customer.public_id::text, coalesce(identity.identifiers, ARRAY[]::text[]), person.email,
+    whole.points, whole.score, whole.sub_scores, whole.source_points
+FROM whole
+JOIN accounts_customer AS customer ON customer.id = whole.customer_id
+LEFT JOIN accounts_user AS person ON person.id = customer.user_id
+LEFT JOIN identity ON identity.customer_id = whole.customer_id
+ORDER BY whole.customer_id
+""")
+        .format(
+            faded=FADED.format(
+                points=sql.SQL("daily.points"),
+                on=sql.SQL("%(on)s::date"),
+                date=sql.SQL("daily.local_date"),
+            ),
+            shape=shape_values(stored_shape(rule_set.sources)),
+            sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
+        )
+        .as_string(None)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AwardRow:
+    """One award that holds: which action, which rule, and the points."""
+
+    origin: str
+    external_id: str
+    rule: str
+    source: Source
+    on: date
+    points: int
+
+
+def iter_awards(*, brand: Brand) -> Iterator[AwardRow]:
+    """Every award that the ledger holds now, in flat memory; by customer and action."""
+    for origin, external_id, rule, source, on, points in _stream(_AWARDS, {"brand": brand.pk}):
+        yield AwardRow(origin, external_id, rule, Source(source), on, points)
+
+
+# Grain: one award: the sum of its postings.
+_AWARDS = """
+SELECT action.origin, action.external_id, rule.key, posting.source, posting.local_date,
+    sum(posting.points)::bigint AS points
+FROM accounts_customer AS customer
+JOIN scoring_posting AS posting ON posting.customer_id = customer.id
+JOIN scoring_action AS action ON action.id = posting.action_id
+JOIN scoring_rulekey AS rule ON rule.id = posting.rule_id
+WHERE customer.brand_id = %(brand)s
+GROUP BY posting.customer_id, action.id, rule.key, posting.source, posting.local_date
+HAVING sum(posting.points) <> 0
+ORDER BY posting.customer_id, action.id, rule.key
+"""
+
+
+def _stream(statement: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement through a cursor of the server, some thousand at a time."""
+    with transaction.atomic():
+        connection.ensure_connection()
+        with connection.connection.cursor(name="laurel_export") as cursor:
+            cursor.execute(statement, parameters)
+            while rows := cursor.fetchmany(FETCH):
+                yield from rows

@@ -1,0 +1,139 @@
+"""Ranks: one Redis sorted set per brand, which can be thrown away and is rebuilt from PostgreSQL.
+
+Scores stand in it as whole thousandths. Beside the set stands, per customer, the revision that was
+written, so that two workers who finish in the other order than they began leave the newer score; and
+the moment up to which the set is known to be complete. Where that is missing, PostgreSQL answers.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
+
+import redis
+from django.conf import settings
+from django.db.models import Count, Q
+
+from accounts.models import Brand
+
+from .models import Score
+
+# How long a transaction that writes scores may take from its first write to its end.
+MARGIN = timedelta(minutes=2)
+BATCH = 2000
+
+Row = tuple[int, Decimal, int]
+
+_WRITE = """
+for i = 1, #ARGV, 3 do
+    local known = redis.call('HGET', KEYS[2], ARGV[i])
+    if not known or tonumber(known) < tonumber(ARGV[i + 2]) then
+        redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2])
+        redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+    end
+end
+return 0
+"""
+_RANK = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+return {
+    redis.call('ZCOUNT', KEYS[1], '(' .. ARGV[1], '+inf'),
+    redis.call('ZCOUNT', KEYS[1], ARGV[1], ARGV[1]),
+    redis.call('ZCARD', KEYS[1]),
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Competition rank: one more than the customers with a higher score; equal scores share it."""
+
+    rank: int
+    of: int
+    shared: bool
+
+
+@lru_cache(maxsize=1)
+def redis_client() -> "redis.Redis[bytes]":
+    """The client of this process; fails within a second where Redis is away."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+@lru_cache(maxsize=2)
+def _script(text: str) -> "redis.commands.core.Script":
+    return redis_client().register_script(text)
+
+
+def _keys(brand_id: int) -> tuple[str, str, str]:
+    stem = f"{settings.LAUREL_REDIS_PREFIX}ranks:{brand_id}"
+    return f"{stem}:scores", f"{stem}:revisions", f"{stem}:complete"
+
+
+def _thousandths(score: Decimal) -> int:
+    return int(score * 1000)
+
+
+def get_rank(*, brand: Brand, score: Decimal) -> Rank:
+    """Where a score stands among all customers of the brand.
+
+    From Redis in one round trip; from PostgreSQL while Redis is away or not yet rebuilt.
+    """
+    scores, _revisions, complete = _keys(brand.pk)
+    try:
+        found = _script(_RANK)(keys=[scores, complete], args=[_thousandths(score)])
+    except redis.RedisError:
+        found = None
+    if found is not None:
+        return Rank(rank=1 + found[0], shared=found[1] > 1, of=found[2])
+    counts = Score.objects.filter(brand=brand).aggregate(
+        higher=Count("pk", filter=Q(score__gt=score)),
+        equal=Count("pk", filter=Q(score=score)),
+        of=Count("pk"),
+    )
+    return Rank(rank=1 + counts["higher"], shared=counts["equal"] > 1, of=counts["of"])
+
+
+def write_ranks(*, brand_id: int, rows: Iterable[Row]) -> None:
+    """Write (customer, score, revision); an older revision than the written one changes nothing.
+
+    Raises redis.RedisError where Redis is away; ``catch_up`` then brings it in later.
+    """
+    scores, revisions, _complete = _keys(brand_id)
+    for batch in _batches(rows):
+        arguments = [
+            cell
+            for customer, score, revision in batch
+            for cell in (customer, _thousandths(score), revision)
+        ]
+        _script(_WRITE)(keys=[scores, revisions], args=arguments)
+
+
+def catch_up(*, brand_id: int, now: datetime) -> int:
+    """Write what a worker that died, or a Redis that was away, left out; rebuild a set that is gone.
+
+    Returns how many scores were written. May run at any time and from several processes at once.
+    """
+    scores, revisions, complete = _keys(brand_id)
+    client = redis_client()
+    known = client.get(complete)
+    rows = Score.objects.filter(brand=brand_id)
+    if known is None:
+        client.delete(scores, revisions)
+    else:
+        rows = rows.filter(scored_at__gte=datetime.fromisoformat(known.decode()) - MARGIN)
+    count = 0
+    for batch in _batches(
+        rows.values_list("customer_id", "score", "revision").iterator(chunk_size=BATCH)
+    ):
+        write_ranks(brand_id=brand_id, rows=batch)
+        count += len(batch)
+    client.set(complete, now.isoformat())
+    return count
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        yield batch
