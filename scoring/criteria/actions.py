@@ -8,9 +8,9 @@ from django.utils.text import format_lazy, get_text_list
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
-from ..problems import Reader
-from ..rules.base import KINDS, Field, parse_kinds
-from ..vocabulary import Vocabulary
+from scoring.problems import Reader
+from scoring.rules.base import KINDS, Field, parse_kinds
+from scoring.vocabulary import Vocabulary
 from .base import Criterion
 
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from psycopg import sql
 
-from ..problems import Reader
-from ..rules.base import Field
-from ..vocabulary import Vocabulary
+from scoring.problems import Reader
+from scoring.rules.base import Field
+from scoring.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from psycopg import sql
 
-from ..models import Source
-from ..problems import Reader
-from ..rules.base import Field
-from ..rules.combo import parse_source
-from ..vocabulary import Vocabulary
+from scoring.models import Source
+from scoring.problems import Reader
+from scoring.rules.base import Field
+from scoring.rules.combo import parse_source
+from scoring.vocabulary import Vocabulary
 from .base import Criterion
 
 

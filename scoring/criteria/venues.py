@@ -8,10 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from psycopg import sql
 
-from ..models import Source
-from ..problems import Reader
-from ..rules.base import Field
-from ..vocabulary import Vocabulary
+from scoring.models import Source
+from scoring.problems import Reader
+from scoring.rules.base import Field
+from scoring.vocabulary import Vocabulary
 from .base import Criterion
 
 

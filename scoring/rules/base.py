@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Self
 from django.utils.text import format_lazy, get_text_list
 from django.utils.translation import gettext_lazy as _
 
-from ..conditions import Condition, parse_conditions
-from ..problems import Problem, Reader
-from ..relations import Compilation, Family, Relation
-from ..scopes import Scope
-from ..vocabulary import Kind, Vocabulary
+from scoring.conditions import Condition, parse_conditions
+from scoring.problems import Problem, Reader
+from scoring.relations import Compilation, Family, Relation
+from scoring.scopes import Scope
+from scoring.vocabulary import Kind, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

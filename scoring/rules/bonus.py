@@ -11,11 +11,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
-from ..conditions import Condition
-from ..limits import Limit, limited_relation, parse_limits, scope_of
-from ..problems import Reader
-from ..relations import Compilation, Family, Relation
-from ..scopes import CHANGED, Scope, hull
+from scoring.conditions import Condition
+from scoring.limits import Limit, limited_relation, parse_limits, scope_of
+from scoring.problems import Reader
+from scoring.relations import Compilation, Family, Relation
+from scoring.scopes import CHANGED, Scope, hull
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
 PERCENT_MAX = Decimal(10**5)

@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from psycopg import sql
 
-from ..conditions import Condition
-from ..limits import Limit, limited_relation, parse_limits, periods_read, scope_of
-from ..problems import RATE_MAX, Reader
-from ..relations import Compilation, Family, Relation
-from ..scopes import CHANGED, Scope, hull
+from scoring.conditions import Condition
+from scoring.limits import Limit, limited_relation, parse_limits, periods_read, scope_of
+from scoring.problems import RATE_MAX, Reader
+from scoring.relations import Compilation, Family, Relation
+from scoring.scopes import CHANGED, Scope, hull
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
 

@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from psycopg import sql
 
-from ..conditions import Condition
-from ..limits import NO_LIMITS
-from ..models import Source
-from ..problems import Reader
-from ..relations import Compilation, Family, Relation, values, window_of
-from ..scopes import CHANGED, Days, Scope
+from scoring.conditions import Condition
+from scoring.limits import NO_LIMITS
+from scoring.models import Source
+from scoring.problems import Reader
+from scoring.relations import Compilation, Family, Relation, values, window_of
+from scoring.scopes import CHANGED, Days, Scope
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 from .combo import parse_source, period_of
 
