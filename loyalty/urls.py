@@ -7,6 +7,7 @@ from loyalty.health import healthz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("", include("loyalty.pages.urls")),
     path("accounts/", include("allauth.urls")),
     # Staff come in by the same door as everybody else, with its limits and second factors.
     path("admin/", staff.urls),

@@ -8,13 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
-from scoring.explain import explain
 
 from accounts.models import Customer
 from loyalty import access
 from loyalty.pages.frame import customer_page, show
 from scoring import queries
-from scoring.models import Action
+from scoring.explain import explain
 
 PAGE = 40
 
@@ -67,7 +66,7 @@ def receipt(request: HttpRequest, customer: Customer, action_id: int) -> HttpRes
         customer,
         here="activity",
         action=action,
-        line=_line_of(customer, action),
+        line=queries.get_activity(customer=customer, action_id=action.pk),
         lines=explanation.lines,
         points=sum(line.points for line in explanation.lines),
         worth=sum((line.worth for line in explanation.lines), Decimal(0)),
@@ -89,14 +88,8 @@ def result(request: HttpRequest, customer: Customer, action_id: int) -> HttpResp
         customer,
         here="add",
         action=action,
-        line=_line_of(customer, action),
+        line=queries.get_activity(customer=customer, action_id=action.pk),
         lines=lines,
         points=sum(line.points for line in lines),
         score=view,
     )
-
-
-def _line_of(customer: Customer, action: Action) -> queries.ActivityLine:
-    """The action as its line in the activity: what is counted of it, and its state."""
-    place = (action.occurred_at, action.pk + 1)
-    return queries.activity(customer=customer, before=place, limit=1)[0]

@@ -18,14 +18,6 @@ def badges(request: HttpRequest, customer: Customer) -> HttpResponse:
         "pages/badges.html",
         customer,
         here="badges",
-        earned=sorted(
-            (view for view in views if view.earned_at),
-            key=lambda view: view.earned_at,
-            reverse=True,
-        ),
-        to_come=sorted(
-            (view for view in views if not view.earned_at),
-            key=lambda view: view.progress / max(1, view.target),
-            reverse=True,
-        ),
+        earned=[view for view in views if view.earned_on],
+        to_come=[view for view in views if not view.earned_on],
     )

@@ -22,7 +22,7 @@ JOINING = "joining"
 
 def customer_page(
     view: Callable[Concatenate[HttpRequest, Customer, Parameters], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, str, Parameters], HttpResponse]:
+) -> Callable[..., HttpResponse]:
     """Give the view the user's customer with the brand in the address.
 
     Whoever has not joined that brand is sent to its join page, and comes back afterwards. An

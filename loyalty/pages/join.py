@@ -60,8 +60,8 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for an address and send a code to it; with a user already signed in, ask only once."""
     brand = access.get_brand(slug)
     back = _own_address(request, request.POST.get("next") or request.GET.get("next", ""))
-    if request.user.is_authenticated:
-        return _join_signed_in(request, brand, back)
+    if isinstance(request.user, User):
+        return _join_signed_in(request, brand, request.user, back)
     form = EmailForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         request.session[JOINING] = slug
@@ -73,14 +73,14 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "pages/join.html", {"brand": brand, "form": form, "next": back})
 
 
-def _join_signed_in(request: HttpRequest, brand: Brand, back: str) -> HttpResponse:
+def _join_signed_in(request: HttpRequest, brand: Brand, user: User, back: str) -> HttpResponse:
     # The session remembers that this browser asked to join; a mere link joins nobody.
     asked = request.session.pop(JOINING, None) == brand.slug
-    customer = access.find_customer(request.user, brand.slug)
+    customer = access.find_customer(user, brand.slug)
     if customer is None:
         if not asked and request.method != "POST":
             return render(request, "pages/join.html", {"brand": brand, "next": back})
-        identity.join_brand(brand=brand, user=request.user, now=timezone.now())
+        identity.join_brand(brand=brand, user=user, now=timezone.now())
         messages.success(
             request, _("Welcome. Your score with %(brand)s starts here.") % {"brand": brand}
         )

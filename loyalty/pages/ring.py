@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from loyalty.theme import SOURCE_SLUGS
 from scoring.models import Source
 
 SIZE = 300
@@ -38,6 +39,11 @@ class Arc(NamedTuple):
     ticks: str
     fill: str
     ghost: str
+
+
+def place_of(source: int) -> int:
+    """Where a source stands on the ring, counted from the top."""
+    return SOURCE_SLUGS.index(Source(source).slug)
 
 
 def _point(radius: float, degrees: float) -> str:

@@ -1,7 +1,7 @@
 """The score: the page itself, and the sum behind it."""
 
 import math
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
@@ -9,13 +9,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.views.decorators.http import require_safe
+
+from accounts.models import Customer
+from loyalty.pages import ring
+from loyalty.pages.frame import customer_page, show
+from scoring import queries
 from scoring.explain import explain
 from scoring.queries import BadgeView
 from scoring.ranks import get_rank
-
-from accounts.models import Customer
-from loyalty.pages.frame import customer_page, show
-from scoring import queries
 
 NEAREST = 3
 AHEAD = timedelta(days=30)
@@ -31,9 +32,10 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The score on one page: ring, what moved, six sources, forecast, badges, board."""
     today = timezone.now().astimezone(customer.brand.zone).date()
     view = queries.get_score(customer=customer, on=today)
+    sources = sorted(view.sources, key=lambda part: ring.place_of(part.source))
     moved = queries.what_moved(customer=customer, since=today - timedelta(days=6), on=today)
     later_on = today + AHEAD
-    later = queries.score_on(customer=customer, on=later_on)
+    later = queries.get_score(customer=customer, on=later_on)
     return show(
         request,
         "pages/score.html",
@@ -43,7 +45,12 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         standing=find_standing(customer, view.score),
         moved=moved,
         sum=find_sum(moved),
-        later=later if view.score - later >= UNSEEN else None,
+        sources=sources,
+        later=later if view.score - later.score >= UNSEEN else None,
+        later_sub_scores=[
+            part.sub_score
+            for part in sorted(later.sources, key=lambda part: ring.place_of(part.source))
+        ],
         later_on=later_on,
         nearest=nearest_badges(queries.badges_of(customer=customer)),
         board=queries.board_around(customer=customer, on=today) if customer.on_boards else None,
@@ -63,7 +70,7 @@ def find_standing(customer: Customer, score: Decimal) -> Standing | None:
     """The standing among the brand's customers; None without a score, for nobody is told they are last."""
     if not score:
         return None
-    rank = get_rank(brand=customer.brand, score=score)
+    rank = get_rank(brand_id=customer.brand_id, score=score)
     percent = math.ceil(100 * rank.rank / max(1, rank.of))
     is_told = percent <= BETTER_HALF and rank.of >= ENOUGH_FOR_PERCENT
     return Standing(rank.rank, rank.shared, percent if is_told else None)
@@ -80,8 +87,7 @@ class Sum(NamedTuple):
 
 def find_sum(moved: queries.Moved) -> Sum | None:
     """How the score moved, as a sum that adds up as shown; None where it held steady."""
-    earned = moved.after - moved.before + moved.faded
-    terms = (moved.before, earned, moved.faded, moved.after)
+    terms = (moved.before, moved.earned, moved.faded, moved.after)
     for places in range(4):
         shown = [term.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP) for term in terms]
         if shown[0] + shown[1] - shown[2] == shown[3]:
@@ -93,15 +99,17 @@ def find_sum(moved: queries.Moved) -> Sum | None:
 
 def nearest_badges(badges: list[BadgeView]) -> list[BadgeView]:
     """The newest badge earned and those nearest to being earned, three in all."""
-    earned = sorted(
-        (view for view in badges if view.earned_at), key=lambda view: view.earned_at, reverse=True
-    )
-    to_come = sorted(
-        (view for view in badges if not view.earned_at),
-        key=lambda view: view.progress / max(1, view.target),
-        reverse=True,
-    )
+    earned = sorted(filter(_is_earned, badges), key=_earned_on, reverse=True)
+    to_come = [view for view in badges if not view.earned_on]
     return [*earned[: max(1, NEAREST - len(to_come))], *to_come][:NEAREST]
+
+
+def _is_earned(view: BadgeView) -> bool:
+    return view.earned_on is not None
+
+
+def _earned_on(view: BadgeView) -> date:
+    return view.earned_on or date.min
 
 
 @require_safe
@@ -109,12 +117,17 @@ def nearest_badges(badges: list[BadgeView]) -> list[BadgeView]:
 def explained(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The sum source by source to the total, with every award; ``?source=`` opens one source."""
     today = timezone.now().astimezone(customer.brand.zone).date()
+    explanation = explain(customer=customer, on=today)
     return show(
         request,
         "pages/explained.html",
         customer,
         here="score",
-        explanation=explain(customer=customer, on=today),
+        explanation=explanation,
+        sources=[
+            (part, [line for line in part.lines if line.points])
+            for part in sorted(explanation.sources, key=lambda part: ring.place_of(part.source))
+        ],
         opened=request.GET.get("source", ""),
         today=today,
     )

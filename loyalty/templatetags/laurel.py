@@ -134,7 +134,7 @@ def quantity(amount: Decimal | None, unit: str, brand: Brand) -> str:
     """An action's quantity with its unit, money in the brand's currency; empty when there is none."""
     if amount is None:
         return ""
-    if unit == ActionKind.MONEY:
+    if unit in (ActionKind.MONEY, brand.currency):
         return format_money(amount, brand.currency)
     plain = amount.normalize()
     places = max(0, -int(plain.as_tuple().exponent))

@@ -39,7 +39,7 @@ OWN = {
 }
 
 
-def session_cookie(user: User, *, url: str) -> dict[str, Any]:
+def session_cookie(user: User, *, url: str) -> Any:
     """The cookie of a session in which the user is signed in, as Playwright takes it."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)

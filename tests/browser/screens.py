@@ -95,7 +95,7 @@ def main(wanted: list[str]) -> None:
                         locale="en-GB",
                     )
                     if pages is OWN:
-                        context.add_cookies([session_cookie(customer.user, url=url)])  # type: ignore[list-item]
+                        context.add_cookies([session_cookie(customer.user, url=url)])
                     take(context, url, addresses(pages), f"{width}-{scheme}")
                     context.close()
         browser.close()
