@@ -157,7 +157,10 @@ class BadgeAdmin(BrandModelAdmin):
                     "opts": self.opts,
                     "brands": brands,
                     "several": len(brands) > 1,
-                    "criteria": list(CRITERIA.values()),
+                    # As plain values: a template would call a class.
+                    "criteria": [
+                        {"name": name, "label": each.label} for name, each in CRITERIA.items()
+                    ],
                 },
             )
         return super().add_view(request, form_url, extra_context)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 from unfold import widgets
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
 
 from accounts.models import Brand
 from loyalty import access
@@ -227,6 +228,17 @@ def page_url(route: str, view: type[View], name: str) -> URLPattern:
     """The URL of a page that only staff reach."""
     handler: Callable[..., HttpResponse] = view.as_view()
     return path(route, site.admin_view(handler), name=name)
+
+
+class CappedList(ChangeList):  # type: ignore[misc]
+    """A list that says how many rows it has only as far as its paginator counted."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Count once, and leave the total out of the title of a list without filters."""
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+        self.is_capped = self.result_count >= CappedPaginator.CAP
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]

@@ -39,7 +39,7 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "slug", "promise", "time_zone", "currency", "colour")
         widgets: ClassVar[dict[str, Any]] = {"colour": UnfoldAdminColorInputWidget()}
         help_texts: ClassVar[dict[str, Any]] = {
-            "slug": _("The brand's address: /b/<slug>/. It stays as it is once customers know it."),
+            "slug": _("The last part of the brand's address. It stays as it is."),
             "time_zone": _("Days, weeks and months of this brand begin at its local midnight."),
             "currency": _("Three capitals, such as GBP."),
             "colour": _("Ink, surfaces and borders of the customer's pages are derived from it."),

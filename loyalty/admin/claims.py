@@ -183,7 +183,7 @@ class ClaimsPage(View):
                         "customer": action.identifier.customer,
                         "occurred": local_moment(action.occurred_at, action.brand),
                         "received": action.received_at,
-                        "quantity": quantity_words(action.quantity),
+                        "quantity": quantity_words(action.quantity, action.kind),
                         "unit": action.brand.currency
                         if action.kind.unit == "money"
                         else action.kind.unit,

@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import floatformat
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -14,18 +16,19 @@ from accounts.identity import IdentifierError, parse_identifier
 from accounts.models import Customer, Identifier
 from loyalty import access
 from loyalty.access import Task
-from loyalty.admin.base import BrandFilter, CappedPaginator
+from loyalty.admin.base import BrandFilter
 from loyalty.admin.ledger import (
-    LABELS,
     ReadOnlyAdmin,
     local_moment,
     quantity_words,
     standing,
 )
 from loyalty.admin.sites import site
+from scoring.explain import Explanation, explain
 from scoring.models import Action, Posting
 
 ROWS = 50
+TAGS = {"accepted": "up", "pending": "changed", "rejected": "down", "void": "down"}
 
 
 class JoinedFilter(SimpleListFilter):
@@ -52,7 +55,6 @@ class CustomerAdmin(ReadOnlyAdmin):
     """Customers of the user's brands, to be read only."""
 
     see = Task.SEE_CUSTOMERS
-    paginator = CappedPaginator
     list_display = ("name", "brand", "score_shown", "points_shown", "identifier_words", "joined")
     list_display_links = ("name",)
     list_filter = (BrandFilter, JoinedFilter, "on_boards")
@@ -94,7 +96,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     def score_shown(self, customer: Customer) -> str:
         """The score as customers see it."""
         score = getattr(customer, "score", None)
-        return "–" if score is None else f"{score.score:.0f}"
+        return "–" if score is None else floatformat(score.score, 0)
 
     @display(description=_("points"))
     def points_shown(self, customer: Customer) -> str:
@@ -134,7 +136,10 @@ class CustomerAdmin(ReadOnlyAdmin):
                 "title": str(customer),
                 "opts": self.opts,
                 "original": customer,
-                **customer_page(customer),  # type: ignore[arg-type]
+                **customer_page(customer),
+                "may_see_records": access.staff_may(
+                    request.user, Task.SEE_RECORDS, brand=customer.brand_id
+                ),
                 **(extra_context or {}),
             },
         )
@@ -142,8 +147,6 @@ class CustomerAdmin(ReadOnlyAdmin):
 
 def customer_page(customer: Customer) -> dict[str, Any]:
     """What the page of one customer shows."""
-    from scoring.explain import explain
-
     brand = customer.brand
     today = timezone.now().astimezone(brand.zone).date()
     identifiers = list(customer.identifiers.order_by("scheme", "value"))
@@ -158,25 +161,56 @@ def customer_page(customer: Customer) -> dict[str, Any]:
         .select_related("rule", "action", "rule_set")
         .order_by("-pk")
     )
+    explanation = explain(customer=customer, on=today)
     return {
         "customer": customer,
         "brand": brand,
         "today": today,
-        "explanation": explain(customer=customer, on=today),
+        "joined": local_moment(customer.joined_at, brand) if customer.joined_at else "",
+        "explanation": {
+            "score": explanation.score,
+            "points": explanation.points,
+            "version": explanation.version,
+            "sources": receipts(explanation),
+        },
         "identifiers": identifiers,
         "actions": [
             {
                 "action": action,
                 "occurred": local_moment(action.occurred_at, brand),
-                "quantity": quantity_words(action.quantity),
+                "quantity": quantity_words(action.quantity, action.kind),
                 "state": standing(action)[1],
-                "colour": LABELS[standing(action)[0]],
+                "tag": TAGS[standing(action)[0]],
             }
             for action in actions[:ROWS]
         ],
-        "postings": postings[:ROWS],
+        "postings": [
+            {"posting": posting, "posted": local_moment(posting.posted_at, brand)}
+            for posting in postings[:ROWS]
+        ],
         "shown": ROWS,
     }
+
+
+def receipts(explanation: Explanation) -> list[dict[str, Any]]:
+    """The receipt source by source, its newest lines with the page of their action."""
+    return [
+        {
+            "source": part.source,
+            "weight": part.weight,
+            "points": part.points,
+            "faded": part.faded,
+            "sub_score": part.sub_score,
+            "worth": part.worth,
+            "lines": part.lines,
+            "shown": [
+                {"line": line, "url": reverse("admin:scoring_action_change", args=[line.action_id])}
+                for line in part.lines[:ROWS]
+            ],
+            "more": max(0, len(part.lines) - ROWS),
+        }
+        for part in explanation.sources
+    ]
 
 
 site.register(Customer, CustomerAdmin)

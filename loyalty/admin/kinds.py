@@ -6,8 +6,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.datastructures import MultiValueDict
 from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
 from unfold.decorators import display
@@ -47,6 +49,12 @@ class AttributesWidget(forms.Widget):
             select_classes=" ".join(widgets.SELECT_CLASSES),
         )
         return context
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        """The rows, by the project's templates: the forms' own renderer knows those of apps only."""
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
 
     def value_from_datadict(
         self, data: Any, files: MultiValueDict[str, Any], name: str
@@ -177,6 +185,7 @@ class ActionKindAdmin(BrandModelAdmin):
 
     see = add = edit = Task.EDIT_SETUP
     form = ActionKindForm
+    fields = ("brand", "label", "slug", "source", "unit", "attributes")
     list_display = ("label", "slug", "source", "unit_word", "attribute_names", "brand")
     list_filter = (BrandFilter, "source")
     list_select_related = ("brand",)

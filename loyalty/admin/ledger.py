@@ -1,5 +1,6 @@
 """The records themselves, to be read only: actions with what amended them, and postings."""
 
+import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,21 +9,35 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
+from unfold.utils import parse_date_str
 
+from loyalty import access
 from loyalty.access import Task
-from loyalty.admin.base import BrandFilter, BrandModelAdmin, CappedPaginator
+from loyalty.admin.base import (
+    BrandFilter,
+    BrandModelAdmin,
+    CappedList,
+    CappedPaginator,
+    sees_several_brands,
+)
 from loyalty.admin.sites import site
 from scoring.models import Action, ActionKind, Amendment, Posting
 
 
-def quantity_words(quantity: Decimal | None) -> str:
-    """A quantity without the zeros that only fill its column."""
-    return "–" if quantity is None else f"{quantity.normalize():f}"
+def quantity_words(quantity: Decimal | None, kind: ActionKind) -> str:
+    """A quantity without the zeros that only fill its column; money with its cents."""
+    if quantity is None:
+        return "–"
+    places = max(
+        2 if kind.unit == ActionKind.MONEY else 0, -int(quantity.normalize().as_tuple().exponent)
+    )
+    return number_format(quantity, decimal_pos=places, use_l10n=True, force_grouping=True)
 
 
 def standing(action: Action) -> tuple[str, Any]:
@@ -85,6 +100,28 @@ def pending(actions: QuerySet[Action]) -> QuerySet[Action]:
     return actions.filter(~Exists(decided), state=Action.State.PENDING)
 
 
+class DayFilter(RangeDateFilter):  # type: ignore[misc]
+    """Moments from the first to the last of these local days, both included.
+
+    The days are those of the user's only brand, and of UTC for people of several.
+    """
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """The rows within the days."""
+        brands = list(access.workplaces(request.user)[:2])
+        zone = brands[0].zone if len(brands) == 1 else datetime.UTC
+        bounds = {}
+        for end, days, lookup in (("from", 0, "gte"), ("to", 1, "lt")):
+            value = self.used_parameters.get(f"{self.parameter_name}_{end}")
+            day = parse_date_str(value) if isinstance(value, str) and value else None
+            if day is not None:
+                midnight = datetime.datetime.combine(
+                    day + datetime.timedelta(days=days), datetime.time(), tzinfo=zone
+                )
+                bounds[f"{self.parameter_name}__{lookup}"] = midnight
+        return queryset.filter(**bounds)
+
+
 class KindFilter(SimpleListFilter):
     """Actions of one kind, among the kinds of the user's brands."""
 
@@ -93,9 +130,6 @@ class KindFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The kinds of the brands that the user works for."""
-        from loyalty import access
-        from loyalty.admin.base import sees_several_brands
-
         kinds = ActionKind.objects.filter(
             brand__in=access.staff_brands(request.user, model_admin.see)
         ).select_related("brand")
@@ -115,8 +149,13 @@ class ReadOnlyAdmin(BrandModelAdmin):
     """Records that nobody adds, changes or deletes here, not even an operator."""
 
     paginator = CappedPaginator
+    change_list_template = "admin/records_list.html"
     list_per_page = 50
     list_filter_submit = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
+        """Lists of millions do not say how many."""
+        return CappedList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return list(self.fields or ())
@@ -142,7 +181,7 @@ class ActionAdmin(ReadOnlyAdmin):
         "record",
     )
     list_display_links = ("occurred",)
-    list_filter = (BrandFilter, KindFilter, StandingFilter, ("occurred_at", RangeDateFilter))
+    list_filter = (BrandFilter, KindFilter, StandingFilter, ("occurred_at", DayFilter))
     list_select_related = ("brand", "kind", "venue", "identifier__customer")
     search_fields = ("=external_id",)
     search_help_text = _("The number of the record in the system that reported it, in full")
@@ -189,11 +228,11 @@ class ActionAdmin(ReadOnlyAdmin):
         """The quantity that holds, and the one that was reported where it was corrected."""
         corrections = [a for a in action.amendments.all() if a.type == Amendment.Type.CORRECTION]
         if not corrections:
-            return quantity_words(action.quantity)
+            return quantity_words(action.quantity, action.kind)
         last = max(corrections, key=lambda a: (a.at, a.external_id.encode()))
         return gettext("%(now)s (reported %(before)s)") % {
-            "now": quantity_words(last.quantity),
-            "before": quantity_words(action.quantity),
+            "now": quantity_words(last.quantity, action.kind),
+            "before": quantity_words(action.quantity, action.kind),
         }
 
     @display(
@@ -221,7 +260,10 @@ class ActionAdmin(ReadOnlyAdmin):
         return format_html_join(
             "",
             "<div>{}: {}</div>",
-            ((local_moment(a.at, action.brand), amendment_words(a)) for a in amendments),
+            (
+                (local_moment(a.at, action.brand), amendment_words(a, action.kind))
+                for a in amendments
+            ),
         )
 
     @display(description=_("points"))
@@ -248,12 +290,12 @@ def attribute_lines(attributes: dict[str, Any] | None) -> str:
     )
 
 
-def amendment_words(amendment: Amendment) -> str:
+def amendment_words(amendment: Amendment, kind: ActionKind) -> str:
     """What an amendment says."""
     match amendment.type:
         case Amendment.Type.CORRECTION:
             words = gettext("corrected to %(quantity)s") % {
-                "quantity": quantity_words(amendment.quantity)
+                "quantity": quantity_words(amendment.quantity, kind)
             }
         case Amendment.Type.VOID:
             words = gettext("voided")
@@ -264,8 +306,6 @@ def amendment_words(amendment: Amendment) -> str:
 
 def local_moment(moment: Any, brand: Any) -> str:
     """A moment in the brand's time zone."""
-    from django.utils.formats import date_format
-
     return date_format(timezone.localtime(moment, brand.zone), "j M Y, H:i")
 
 
@@ -291,7 +331,7 @@ class PostingAdmin(ReadOnlyAdmin):
         "source",
         "why",
         ("local_date", RangeDateFilter),
-        ("posted_at", RangeDateFilter),
+        ("posted_at", DayFilter),
     )
     list_select_related = ("customer__brand", "rule", "action", "rule_set")
     search_fields = ("=rule__key", "=action__external_id")

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +22,7 @@ from loyalty.admin.rules import DraftPage, mark_of, problem_words, read, stage_r
 from scoring import publication
 from scoring.documents import RuleSetError
 from scoring.models import RuleSet, Source
+from scoring.problems import read_moment
 from scoring.publication import Change, document_of
 
 EFFECTIVE = [
@@ -244,7 +244,7 @@ def effective_words(rule_set: RuleSet, brand: Brand) -> Any:
         return _("rewrote the past")
     if rule_set.effective in ("now", ""):
         return _("from then on")
-    moment = parse_datetime(rule_set.effective)
+    moment = read_moment(rule_set.effective)
     if moment is not None:
         return _("from %(moment)s on") % {"moment": local_moment(moment, brand)}
     day = datetime.date.fromisoformat(rule_set.effective)

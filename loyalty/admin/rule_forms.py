@@ -352,7 +352,12 @@ class LimitRow(Row):
 class RequirementRow(Row):
     """kinds, count, and conditions of their own."""
 
-    count = forms.IntegerField(label=_("at least how often"), required=False, min_value=1)
+    count = forms.IntegerField(
+        label=_("at least how often"),
+        required=False,
+        min_value=1,
+        widget=forms.NumberInput(attrs={"class": "staff-number"}),
+    )
     kinds_chosen = forms.MultipleChoiceField(
         label=_("of"), required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -717,6 +722,8 @@ class RuleForm:
                         "kind": field.kind,
                         "label": capfirst(field.label),
                         "rows": self.rows[field.name],
+                        # A list that a rule cannot do without stands open.
+                        "open": 1 if field.required and not self.rows[field.name].filled else 0,
                         "errors": self.list_errors.get(field.name, ()),
                     }
                 )

@@ -125,15 +125,21 @@ class RulesPage(DraftPage):
         new, problems = read(document, brand=self.brand)
         old = publication.current_document(brand=self.brand)
         changes = publication.compare(old, new) if old is not None and new is not None else []
+        rows = stage_rows(new, self.brand, changes) if new is not None else []
         return self.page(
             {
-                "rows": stage_rows(new, self.brand, changes) if new is not None else [],
+                "rows": [row for row in rows if not row["is_over"]],
+                "over": [row for row in rows if row["is_over"]],
                 "gone": [change for change in changes if change.what == "gone"],
                 "shape_changed": any(change.what == "shape" for change in changes),
                 "change_count": len(changes),
                 "problems": problems,
                 "current": current,
-                "types": list(RULE_TYPES.values()),
+                # As plain values: a template would call a class.
+                "types": [
+                    {"type": name, "label": each.label, "help": each.help}
+                    for name, each in RULE_TYPES.items()
+                ],
                 "may_edit": self.may(Task.EDIT_RULES),
                 "may_publish": self.may(Task.PUBLISH_RULES),
             }
@@ -249,6 +255,8 @@ class RulePage(DraftPage):
             {
                 "title": title,
                 "form": form,
+                "type_label": form.rule_type.label,
+                "type_help": form.rule_type.help,
                 "parts": form.parts(),
                 "summary": form.all_errors() if form.is_bound else [],
                 "sentence": sentence,

@@ -125,7 +125,9 @@ class LaurelAdminSite(UnfoldAdminSite):
             colors={"base": PAPER, "primary": INK, "font": font},
             border_radius="4px",
             styles=[*context["styles"], static("staff/staff.css")],
-            sidebar_show_search=False,
+            account_links=[
+                {"title": _("E-mail and sign-in"), "link": reverse("account_email")},
+            ],
             show_history=True,
         )
         return context
