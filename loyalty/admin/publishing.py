@@ -22,6 +22,7 @@ from loyalty.admin.rules import DraftPage, mark_of, problem_words, read, stage_r
 from scoring import publication
 from scoring.documents import RuleSetError
 from scoring.models import RuleSet, Source
+from scoring.preview import Preview, preview
 from scoring.problems import read_moment
 from scoring.publication import Change, document_of
 
@@ -134,8 +135,6 @@ class PublishPage(DraftPage):
         differs = bool(changes)
         seen = None
         if new is not None and differs and chosen.is_valid():
-            from scoring.preview import preview
-
             try:
                 seen = preview(
                     brand=self.brand,
@@ -175,7 +174,7 @@ def with_labels(changes: Sequence[Change]) -> list[dict[str, Any]]:
     ]
 
 
-def preview_words(seen: Any, brand: Brand) -> dict[str, Any]:
+def preview_words(seen: Preview, brand: Brand) -> dict[str, Any]:
     """The numbers of a preview for people, with the customers behind the largest moves."""
     ids = [move.customer_id for move in (*seen.rises, *seen.falls)]
     customers = Customer.objects.filter(brand=brand).in_bulk(ids)
@@ -211,31 +210,48 @@ def preview_words(seen: Any, brand: Brand) -> dict[str, Any]:
     }
 
 
-def bars(distribution: Any) -> dict[str, Any] | None:
-    """The distribution as bars of an SVG drawing 720 wide and 160 high, with the table's rows."""
-    rows = [(start, end, int(count)) for start, end, count in distribution]
-    highest = max((count for _start, _end, count in rows), default=0)
+def bars(distribution: Sequence[tuple[int, int, int]]) -> dict[str, Any] | None:
+    """How far scores move, as bars of an SVG drawing 720 wide and 172 high, and as a table's rows."""
+    highest = max((count for _low, _high, count in distribution), default=0)
     if not highest:
         return None
-    width = Decimal(720) / len(rows)
+    width = Decimal(720) / len(distribution)
     return {
         "rows": [
             {
-                "from": start,
-                "to": end,
+                "words": change_words(low, high),
+                "short": short_words(low, high),
                 "count": count,
-                "x": f"{width * n + 1:.1f}",
-                "width": f"{width - 2:.1f}",
+                "way": "up" if low >= 0 else "down",
+                "x": f"{width * n + 2:.1f}",
+                "width": f"{width - 4:.1f}",
                 "middle": f"{width * n + width / 2:.1f}",
-                "height": f"{Decimal(130) * count / highest:.1f}",
-                "y": f"{150 - Decimal(130) * count / highest:.1f}",
+                "height": f"{Decimal(126) * count / highest:.1f}",
+                "y": f"{150 - Decimal(126) * count / highest:.1f}",
+                "label_y": f"{145 - Decimal(126) * count / highest:.1f}",
             }
-            for n, (start, end, count) in enumerate(rows)
+            for n, (low, high, count) in enumerate(distribution)
         ],
-        "highest": highest,
-        # A label at each bar would not fit.
-        "every": max(1, len(rows) // 10),
     }
+
+
+def change_words(low: int, high: int) -> Any:
+    """One step of the distribution in words; its ends are changes of the score."""
+    near, far = sorted((abs(low), abs(high)))
+    if far >= 1000:
+        words = (
+            _("more than %(near)s points up") if low >= 0 else _("more than %(near)s points down")
+        )
+        return words % {"near": near}
+    words = _("%(near)s to %(far)s points up") if low >= 0 else _("%(near)s to %(far)s points down")
+    return words % {"near": near, "far": far}
+
+
+def short_words(low: int, high: int) -> str:
+    """One step of the distribution as it fits under its bar."""
+    near, far = sorted((abs(low), abs(high)))
+    sign = "+" if low >= 0 else "\u2212"
+    return f"{sign}{near}…" if far >= 1000 else f"{sign}{near}–{far}"
 
 
 def effective_words(rule_set: RuleSet, brand: Brand) -> Any:

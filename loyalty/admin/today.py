@@ -34,7 +34,7 @@ def card(request: HttpRequest, brand: Brand) -> dict[str, Any]:
     today = timezone.now().astimezone(brand.zone).date()
     current = publication.current_rule_set(brand=brand)
     draft = RuleSet.objects.filter(brand=brand, version=None).first()
-    customers = Customer.objects.filter(brand=brand)
+    customers = Customer.objects.filter(brand=brand).order_by("pk")
     return {
         "brand": brand,
         "today": today,
