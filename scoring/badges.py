@@ -55,10 +55,10 @@ def award_badges(*, brand: Brand, customers: Sequence[int]) -> None:
         execute(_award_statement(brand.pk, badges), {"customers": list(customers)})
 
 
-def progress_of(*, brand: Brand, customer_id: int) -> dict[int, int]:
-    """How far one customer is with each badge, by the badge's id."""
-    vocabulary = Vocabulary.of(brand)
-    badges = list(Badge.objects.filter(brand=brand))
+def progress_of(
+    *, brand: Brand, customer_id: int, badges: Sequence[Badge], vocabulary: Vocabulary
+) -> dict[int, int]:
+    """How far one customer is with each of these badges of a brand, by the badge's id."""
     if not badges:
         return {}
     statement = sql.SQL(

@@ -186,7 +186,7 @@ def explain(*, customer: Customer, on: date, action_id: int | None = None) -> Ex
     by_source: dict[int, list[tuple[Any, ...]]] = {source.value: [] for source in Source}
     for row in rows:
         by_source[row[8]].append(row)
-    faded = {source: sum(row[11] for row in found) for source, found in by_source.items()}
+    faded = {source: sum((row[11] for row in found), 0.0) for source, found in by_source.items()}
     sub_scores = _sub_scores(document, faded)
     raw = [document.sources[source].weight * sub_scores[source.value] for source in Source]
     score = Decimal(f"{sum(raw) / 10:.15g}").quantize(THOUSANDTH, ROUND_HALF_UP)

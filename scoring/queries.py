@@ -434,9 +434,12 @@ def badges_of(*, customer: Customer) -> list[BadgeView]:
     earned = dict(
         BadgeEarned.objects.filter(customer=customer).values_list("badge_id", "earned_on")
     )
-    progress = progress_of(brand=customer.brand, customer_id=customer.pk)
+    badges = list(Badge.objects.filter(brand=customer.brand))
+    progress = progress_of(
+        brand=customer.brand, customer_id=customer.pk, badges=badges, vocabulary=vocabulary
+    )
     views = []
-    for badge in Badge.objects.filter(brand=customer.brand):
+    for badge in badges:
         criterion = criterion_of(badge, vocabulary=vocabulary)
         views.append(
             BadgeView(
