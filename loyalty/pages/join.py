@@ -42,17 +42,22 @@ class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
 
         Until the code comes back, a new user can do nothing and the address counts as unproven.
         """
-        if self._user:
-            known: User = self._user
-            return known
         email = self.cleaned_data["email"].lower()
+        user: User | None = self._user
         with transaction.atomic():
-            user, is_new = User.objects.get_or_create(email=email)
-            if is_new:
+            if user is None:
+                user, is_new = User.objects.get_or_create(email=email)
+                if not is_new:
+                    return None
                 user.set_unusable_password()
                 user.save(update_fields=["password"])
-                EmailAddress.objects.create(user=user, email=email, primary=True, verified=False)
-        return user if is_new else None
+            # The code proves this address; where it is noted down, no second code is asked for.
+            EmailAddress.objects.get_or_create(
+                user=user,
+                email=email,
+                defaults={"primary": not EmailAddress.objects.filter(user=user).exists()},
+            )
+        return user
 
 
 @never_cache

@@ -70,7 +70,7 @@ def find_standing(customer: Customer, score: Decimal) -> Standing | None:
     """The standing among the brand's customers; None without a score, for nobody is told they are last."""
     if not score:
         return None
-    rank = get_rank(brand_id=customer.brand_id, score=score)
+    rank = get_rank(brand=customer.brand, score=score)
     percent = math.ceil(100 * rank.rank / max(1, rank.of))
     is_told = percent <= BETTER_HALF and rank.of >= ENOUGH_FOR_PERCENT
     return Standing(rank.rank, rank.shared, percent if is_told else None)
