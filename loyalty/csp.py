@@ -23,7 +23,6 @@ STRICT = {
 ADMIN = STRICT | {
     "script-src": [SELF, UNSAFE_EVAL],
     "style-src": [SELF, UNSAFE_INLINE],
-    "frame-ancestors": [SELF],
 }
 
 

@@ -116,16 +116,13 @@ class Server(ABC):
         if self._users is None:
             self._users = self._open_lock("users")
             fcntl.flock(self._users, fcntl.LOCK_SH)  # waits for a keeper that is just stopping
-        gate = self._open_lock("gate")
-        try:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            if not self.has_keeper():
-                self._launch_keeper()
-        finally:
-            os.close(gate)
-        # A keeper may be busy starting again a server that died.
-        if not _wait(self.is_ready, seconds=60):
-            raise EmbeddedError(f"{self.name} does not answer; its log is {self.log}.")
+        # A keeper may be busy starting again a server that died, and may be about to die itself.
+        for _attempt in range(3):
+            self._see_to_keeper()
+            _wait(lambda: self.is_ready() or not self.has_keeper(), seconds=60)
+            if self.is_ready():
+                return
+        raise EmbeddedError(f"{self.name} does not answer; its log is {self.log}.")
 
     def release(self) -> None:
         """Let go of the server, and return once it has stopped or somebody else is known to use it."""
@@ -192,6 +189,15 @@ class Server(ABC):
             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
             0o600,
         )
+
+    def _see_to_keeper(self) -> None:
+        gate = self._open_lock("gate")
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            if not self.has_keeper():
+                self._launch_keeper()
+        finally:
+            os.close(gate)
 
     def _launch_keeper(self) -> None:
         # -I: a folder that holds a celery.py is not put on the path of a program that only needs the standard library.
@@ -298,9 +304,10 @@ class Server(ABC):
                 f"{self.name} of an earlier start does not stop: processes {self._processes()}."
             )
         # PostgreSQL deals with its stale file itself, and checks more than we can, but for two cases:
-        # the file is incomplete, or the number in it is now that of another program.
-        if pid == 0 or command_of(pid):
+        # the file is incomplete, or the number in it is now that of another program, or of remains nobody collected.
+        if pid == 0 or _exists(pid):
             self.pid_file.unlink(missing_ok=True)
+            (self.run / f"{self.socket_name}.lock").unlink(missing_ok=True)
 
     def _processes(self) -> list[int]:
         return [
@@ -425,7 +432,7 @@ class Postgres(Server):
             "jit": "off",
         }
         if not self.durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         if _is_small(Path("/dev/shm")):  # noqa: S108
             # A container's usual 64 MB are too few for a parallel hash join.
             settings["dynamic_shared_memory_type"] = "sysv"
@@ -435,16 +442,21 @@ class Postgres(Server):
         return [str(self.programs / "postgres"), "-D", str(self.data), *arguments]
 
     def is_ready(self) -> bool:
-        # As pg_ctl does: the eighth line says so.
+        # As pg_ctl does: the eighth line says so. The file of a server that was killed says so too.
         try:
             lines = self.pid_file.read_text().splitlines()
         except FileNotFoundError:
             return False
-        return (
-            len(lines) >= 8
-            and lines[7].strip() == "ready"
-            and self.mark in command_of(int(lines[0]))
-        )
+        says_so = len(lines) >= 8 and lines[7].strip() == "ready"
+        return says_so and self.mark in command_of(int(lines[0])) and self._listens()
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            try:
+                connection.connect(str(self.run / self.socket_name))
+            except OSError:
+                return False
+        return True
 
 
 class Valkey(Server):
@@ -620,21 +632,25 @@ def spawn(
         preexec_fn=on_start,  # noqa: PLW1509 - it takes no lock
     )
     if on_start is None:
-        watch = [sys.executable, "-I", __file__, "watch", str(started.pid), str(int(dies_by))]
-        subprocess.Popen(
-            watch, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        start_watcher(started.pid, dies_by)
     return started
 
 
-def watch(pid: int, dies_by: int) -> None:
-    """Send ``dies_by`` to a process once the parent of this one is gone; where the kernel does not do that for us."""
-    parent = os.getppid()
+def start_watcher(pid: int, dies_by: int) -> None:
+    """Have a process killed when this one dies, where the kernel does not do that."""
+    subprocess.Popen(
+        [sys.executable, "-I", __file__, "watch", str(os.getpid()), str(pid), str(int(dies_by))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def watch(parent: int, pid: int, dies_by: int) -> None:
+    """Be a watcher: send ``dies_by`` to a process once ``parent``, which started this one, is gone."""
     while os.getppid() == parent:
         time.sleep(0.2)
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not _exists(pid):
             return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, dies_by)
@@ -666,6 +682,16 @@ def command_of(pid: int) -> str:
         except OSError:
             return ""
     return commands().get(pid, "")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _as_another_user(command: list[str]) -> list[str]:
@@ -725,7 +751,7 @@ def _is_small(folder: Path) -> bool:
 def main() -> int:
     """Be a keeper, or a watcher; started by the functions above only."""
     if sys.argv[1] == "watch":
-        watch(int(sys.argv[2]), int(sys.argv[3]))
+        watch(*map(int, sys.argv[2:5]))
         return 0
     parser = argparse.ArgumentParser()
     parser.add_argument("server", choices=SERVERS)

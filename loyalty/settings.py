@@ -124,6 +124,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
+                "loyalty.pages.frame.brand_at_the_door",
             ],
         },
     },
@@ -270,7 +271,7 @@ SESSION_COOKIE_SECURE = is_https
 SESSION_COOKIE_NAME = "__Host-laurel" if is_https else "laurel"
 CSRF_COOKIE_SECURE = is_https
 CSRF_COOKIE_NAME = "__Host-laurel_csrf" if is_https else "laurel_csrf"
-X_FRAME_OPTIONS = (
+X_FRAME_OPTIONS = "DENY"
     "SAMEORIGIN"  # the policy of loyalty.csp is the stricter one, and browsers prefer it
 )
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -291,18 +292,20 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+LANGUAGES = [("en", _("English")), ("en-gb", _("British English"))]
 LOCALE_PATHS = [TREE / "locale"]
 
 # --- Files
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("LAUREL_STATIC_ROOT", default=str(TREE / "staticfiles")))
+# Whoever tries Laurel out need not collect files first.
+WHITENOISE_USE_FINDERS = LAUREL_DEMO
+STATIC_ROOT = (
+    None if LAUREL_DEMO else Path(env.str("LAUREL_STATIC_ROOT", default=str(TREE / "staticfiles")))
+)
 STATICFILES_DIRS = [TREE / "static"]
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.str("LAUREL_MEDIA_ROOT", default=str(LAUREL_HOME / "media")))
-# Whoever tries Laurel out need not collect files first.
-WHITENOISE_USE_FINDERS = LAUREL_DEMO
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -353,7 +356,11 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 *(
-                    [structlog.dev.ConsoleRenderer(colors=False)]
+                    [
+                        structlog.dev.ConsoleRenderer(
+                            colors=False, exception_formatter=structlog.dev.plain_traceback
+                        )
+                    ]
                     if LAUREL_DEMO
                     else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
                 ),

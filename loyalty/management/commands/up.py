@@ -2,7 +2,6 @@
 
 import fcntl
 import http.client
-import importlib.util
 import json
 import os
 import signal
@@ -124,7 +123,7 @@ class Command(BaseCommand):
                         "--log-level",
                         "warning",
                     ),
-                    *("--timeout-graceful-shutdown", "3"),
+                    *("--no-server-header", "--timeout-graceful-shutdown", "3"),
                 ),
             ),
             Process(
@@ -190,7 +189,7 @@ class Command(BaseCommand):
 
     def say_logins(self) -> None:
         """Who can sign in, and where to look for the codes."""
-        if not settings.LAUREL_DEMO or importlib.util.find_spec("loyalty.demo.people") is None:
+        if not settings.LAUREL_DEMO:
             return
         from loyalty.demo.people import LOGINS
 
