@@ -43,7 +43,7 @@ BRAND: Final[dict[str, Any]] = {
         },
         {
             "slug": "usage",
-            "label": "Brew at home",
+            "label": "Home brew",
             "source": "product_usage",
             "unit": "cups",
             "attributes": {"method": {"choice": ["filter", "espresso", "french press", "moka"]}},

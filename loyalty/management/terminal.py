@@ -135,8 +135,10 @@ def read_date(text: str) -> date:
 
 def read_effective(text: str, *, brand: Brand) -> Effective:
     """``now``, ``always``, a day, or a moment; one without an offset is the brand's local time."""
-    if text == "now" or text == "always":
-        return text
+    if text == "now":
+        return "now"
+    if text == "always":
+        return "always"
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -389,9 +389,10 @@ def test_a_preview_says_who_moves_and_stores_nothing(corner: Desk) -> None:
     before = run("export_scores", "corner").out, run("export_awards", "corner").out
     doubled = {**RULES, "rules": [{**RULES["rules"][0], "rate": "2"}, RULES["rules"][1]]}
     result = run("preview_rules", "corner", corner.write("doubled.json", doubled))
-    [preview] = [json.loads(result.out)]
-    assert (result.status, preview["up"], preview["down"], preview["unchanged"]) == (0, 1, 0, 1)
-    assert (preview["points_added"], preview["points_taken"]) == (50, 0)
+    preview = json.loads(result.out)
+    assert result.status == 0
+    assert preview["customers"] == {"up": 1, "down": 0, "unchanged": 1}
+    assert preview["points"] == {"added": 50, "taken": 0}
     assert len(preview["rises"]) == 1
     assert preview["falls"] == []
     assert preview["distribution"]

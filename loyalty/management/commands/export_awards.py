@@ -19,7 +19,7 @@ class Command(BrandCommand):
                 "origin": row.origin,
                 "external_id": row.external_id,
                 "rule": row.rule,
-                "source": row.source,
+                "source": row.source.slug,
                 "on": row.on,
                 "points": row.points,
             }

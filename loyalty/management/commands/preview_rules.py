@@ -26,13 +26,17 @@ class Command(BrandCommand):
 
     def handle(self, *, brand: str, file: str, effective: str, **options: Any) -> None:
         owner = get_brand(brand)
+        document = read_rules(file)
+        moment = read_effective(effective, brand=owner)
         try:
-            result = preview(
-                brand=owner,
-                document=read_rules(file),
-                effective=read_effective(effective, brand=owner),
-                now=timezone.now(),
-            )
+            with self.progress("Customers") as progress:
+                result = preview(
+                    brand=owner,
+                    document=document,
+                    effective=moment,
+                    now=timezone.now(),
+                    progress=progress,
+                )
         except RuleSetError as error:
             self.refuse(f"{file} cannot be previewed.", error.problems)
         self.stdout.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False, default=str))
