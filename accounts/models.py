@@ -5,6 +5,7 @@ A person has one login (``User``) and a separate ``Customer`` with each brand. A
 ``accounts.identity``.
 """
 
+import re
 import uuid
 import zoneinfo
 from typing import Any, ClassVar
@@ -19,8 +20,14 @@ from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-HEX_COLOUR = RegexValidator(r"^#[0-9a-f]{6}$", _("Write the colour as # and six hex digits."))
-CURRENCY = RegexValidator(r"^[A-Z]{3}$", _("Write the currency as three capitals (ISO 4217)."))
+HEX_COLOUR_PATTERN = re.compile(r"^#[0-9a-f]{6}$")
+HEX_COLOUR = RegexValidator(
+    HEX_COLOUR_PATTERN.pattern, _("Write the colour as # and six hex digits.")
+)
+CURRENCY_PATTERN = re.compile(r"^[A-Z]{3}$")
+CURRENCY = RegexValidator(
+    CURRENCY_PATTERN.pattern, _("Write the currency as three capitals (ISO 4217).")
+)
 
 
 def validate_time_zone(name: str) -> None:

@@ -133,7 +133,7 @@ def _store_actions(
                 _json.encode(row.attributes).decode() if row.attributes else None,
             )
         )
-    parameters = {
+    parameters: dict[str, Any] = {
         name: [line[number] for line in columns]
         for number, name in enumerate(
             (
@@ -199,7 +199,7 @@ def _store_amendments(
                 "" if isinstance(row, CorrectionRow) else row.reason,
             )
         )
-    parameters = {
+    parameters: dict[str, Any] = {
         name: [line[number] for line in columns]
         for number, name in enumerate(
             (

@@ -6,9 +6,9 @@ from zoneinfo import available_timezones
 
 from django.db import transaction
 
-from accounts.models import CURRENCY, HEX_COLOUR, Brand
+from accounts.models import CURRENCY_PATTERN, HEX_COLOUR_PATTERN, Brand
 
-from .models import KEY, Action, ActionKind, Rule, Source, Venue
+from .models import KEY_PATTERN, Action, ActionKind, Rule, Source, Venue
 from .problems import Problem, Reader
 from .vocabulary import ATTRIBUTE_TYPES
 
@@ -31,18 +31,20 @@ def setup_brand(*, document: Any) -> Brand:
     problems: list[Problem] = []
     reader = Reader.of("", document, problems)
     slug = reader.text("slug", longest=50)
-    if slug and not KEY.regex.match(slug):
+    if slug and not KEY_PATTERN.fullmatch(slug):
         reader.problem("slug", "use small letters, digits, hyphens and underscores")
     name = reader.text("name", longest=100)
     time_zone = reader.text("time_zone")
     if time_zone and time_zone not in available_timezones():
         reader.problem("time_zone", f"there is no time zone {time_zone!r}")
     currency = reader.text("currency")
-    if currency and not CURRENCY.regex.match(currency):
+    if currency and not CURRENCY_PATTERN.fullmatch(currency):
         reader.problem("currency", f"must be three capitals (ISO 4217); it is {currency!r}")
     promise = reader.get("promise", "")
     colour = reader.get("colour")
-    if colour is not None and not (isinstance(colour, str) and HEX_COLOUR.regex.match(colour)):
+    if colour is not None and not (
+        isinstance(colour, str) and HEX_COLOUR_PATTERN.fullmatch(colour)
+    ):
         reader.problem("colour", f"must be # and six hex digits; it is {colour!r}")
     kinds = [_kind(Reader.of(place, item, problems)) for place, item in reader.items("kinds")]
     venues = [_venue(Reader.of(place, item, problems)) for place, item in reader.items("venues")]
@@ -87,7 +89,7 @@ def _kind(reader: Reader) -> tuple[str, dict[str, Any]]:
                 place,
                 f"must be one of {', '.join(ATTRIBUTE_TYPES)} or a choice; it is {declared!r}",
             )
-    kind = {
+    kind: dict[str, Any] = {
         "slug": _slug(reader),
         "source": source.value,
         "unit": str(reader.get("unit", "")),
@@ -109,7 +111,7 @@ def _venue(reader: Reader) -> dict[str, Any]:
 
 def _slug(reader: Reader) -> str:
     slug = reader.text("slug", longest=64)
-    if slug and not KEY.regex.match(slug):
+    if slug and not KEY_PATTERN.fullmatch(slug):
         reader.problem("slug", "use small letters, digits, hyphens and underscores")
     return slug
 

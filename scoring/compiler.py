@@ -49,7 +49,7 @@ def compile_rules(
     """
     compilation = Compilation(document.vocabulary, scoped, families_of(document, rule_ids))
     chain = _chain(compilation)
-    ends = [
+    ends: list[sql.Composable] = [
         sql.SQL("SELECT {} FROM {} WHERE points > 0{}").format(
             sql.SQL(AWARD_COLUMNS),
             sql.Identifier(relation.name),
@@ -73,8 +73,8 @@ def compile_lines(document: RuleSetDocument, *, rule_ids: Mapping[str, int]) -> 
     )
     chain = _chain(compilation)
     columns = ", ".join((AWARD_COLUMNS, "raw", *LINE_COLUMNS))
-    ends = [
-        sql.SQL("SELECT {} FROM {}").format(sql.SQL(columns), sql.Identifier(relation.name))  # type: ignore[arg-type]
+    ends: list[sql.Composable] = [
+        sql.SQL("SELECT {} FROM {}").format(sql.SQL(columns), sql.Identifier(relation.name))
         for relation in compilation.relations.values()
     ]
     lines = sql.SQL("{},\nline AS ({})").format(
@@ -138,7 +138,7 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
     Grain: a subject and a rule; a subject and a kind.
     """
     families = [family for group in compilation.families.values() for family in group]
-    days = sql.SQL(", ").join(
+    days: sql.Composable = sql.SQL(", ").join(
         sql.SQL("({}, {}, {}, {}, {})").format(
             sql.Literal(family.rule_id),
             compilation.scopes[family.key].reads.first_sql(),
@@ -148,7 +148,7 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
         )
         for family in families
     )
-    kinds = sql.SQL(", ").join(
+    kinds: sql.Composable = sql.SQL(", ").join(
         sql.SQL("({}, {})").format(sql.Literal(family.rule_id), sql.Literal(kind))
         for family in families
         for kind in sorted(family.kind_ids(compilation.vocabulary))

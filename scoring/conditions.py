@@ -74,7 +74,7 @@ def literal(value: Any) -> sql.Composable:
     if isinstance(value, str):
         # A percent sign in the text of a statement with parameters must be doubled.
         quoted = sql.Literal(value).as_string(None).replace("%", "%%")
-        return sql.SQL(quoted)  # type: ignore[arg-type]
+        return sql.SQL(quoted)
     return sql.Literal(value)
 
 
@@ -113,11 +113,11 @@ def field_sql(field: str, type_name: str) -> sql.Composable:
         "hour": "date_part('hour', fact.local_at)::int",
     }
     if field in fixed:
-        return sql.SQL(fixed[field])  # type: ignore[arg-type]
+        return sql.SQL(fixed[field])
     text = sql.SQL("(fact.attributes ->> {})").format(literal(field.removeprefix("attributes.")))
     casts = {"number": "{}::numeric", "date": "{}::date", "yes_no": "{}::boolean"}
     cast = casts.get(type_name, '({} COLLATE "C")')
-    return sql.SQL(cast).format(text)  # type: ignore[arg-type]
+    return sql.SQL(cast).format(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Condition:
         return sql.SQL("{} {} {}").format(
             value,
             sql.SQL(_COMPARISONS[self.op]),
-            literal(items[0]),  # type: ignore[arg-type]
+            literal(items[0]),
         )
 
     def _among(self, value: sql.Composable, items: Sequence[Any]) -> sql.Composable:
@@ -238,57 +238,80 @@ def parse_conditions(
     problems: list[Problem],
 ) -> tuple[Condition, ...]:
     """Read the conditions of a rule that names these kinds; problems are collected with their places."""
-    conditions = []
-    for place, item in items:
-        before = len(problems)
-        reader = Reader.of(place, item, problems)
-        field = reader.text("field")
-        op = reader.choice("op", OPERATORS)
-        raw = reader.get("value")
-        reader.done()
-        if len(problems) > before:
-            continue
-        try:
-            type_name = type_of_field(field, kinds)
-        except ValueError:
-            reader.problem("field", f"{field} has different types in these kinds")
-            continue
-        if type_name is None:
-            reader.problem(
-                "field",
-                f"must be one of {', '.join(FIELDS)} or an attribute that a kind declares "
-                f"(attributes.NAME); it is {field!r}",
-            )
-            continue
-        if op not in operators_of(type_name):
-            reader.problem("op", f"{op} does not go with {field}, which is a {type_name}")
-            continue
-        value: Any = None
-        if op in ("is_set", "is_not_set"):
-            if raw is not None:
-                reader.problem("value", f"{op} takes no value")
-        elif op in ("in", "not_in"):
-            if not isinstance(raw, list | tuple) or not raw:
-                reader.problem("value", f"{op} takes a list of at least one value")
-                continue
-            values = []
-            for n, one in enumerate(raw):
-                typed, reason = _read_value(one, type_name)
-                if reason is None:
-                    reason = _unknown_venue(typed, op, type_name, vocabulary)
-                if reason is not None:
-                    problems.append(Problem(f"{place}.value[{n}]", reason))
-                values.append(typed)
-            value = tuple(values)
-        else:
-            value, reason = _read_value(raw, type_name)
-            if reason is None:
-                reason = _unknown_venue(value, op, type_name, vocabulary)
-            if reason is not None:
-                reader.problem("value", reason)
-        if len(problems) == before:
-            conditions.append(Condition(field, op, value, type_name))
-    return tuple(conditions)
+    conditions = [
+        _parse_condition(place, item, kinds, vocabulary, problems) for place, item in items
+    ]
+    return tuple(condition for condition in conditions if condition is not None)
+
+
+def _parse_condition(
+    place: str,
+    item: Any,
+    kinds: Sequence[Kind],
+    vocabulary: Vocabulary,
+    problems: list[Problem],
+) -> Condition | None:
+    before = len(problems)
+    reader = Reader.of(place, item, problems)
+    field = reader.text("field")
+    op = reader.choice("op", OPERATORS)
+    raw = reader.get("value")
+    reader.done()
+    if len(problems) > before:
+        return None
+    type_name = _checked_type(reader, field, op, kinds)
+    if type_name is None:
+        return None
+    value = _parse_value(reader, raw, op, type_name, vocabulary)
+    return Condition(field, op, value, type_name) if len(problems) == before else None
+
+
+def _checked_type(reader: Reader, field: str, op: str, kinds: Sequence[Kind]) -> str | None:
+    """The type of the field's values; None, with a problem, where it has none or ``op`` does not go with it."""
+    try:
+        type_name = type_of_field(field, kinds)
+    except ValueError:
+        reader.problem("field", f"{field} has different types in these kinds")
+        return None
+    if type_name is None:
+        reader.problem(
+            "field",
+            f"must be one of {', '.join(FIELDS)} or an attribute that a kind declares "
+            f"(attributes.NAME); it is {field!r}",
+        )
+        return None
+    if op not in operators_of(type_name):
+        reader.problem("op", f"{op} does not go with {field}, which is a {type_name}")
+        return None
+    return type_name
+
+
+def _parse_value(reader: Reader, raw: Any, op: str, type_name: str, vocabulary: Vocabulary) -> Any:
+    """The typed value that an operator takes: nothing, several or one."""
+    if op in ("is_set", "is_not_set"):
+        if raw is not None:
+            reader.problem("value", f"{op} takes no value")
+        return None
+    if op not in ("in", "not_in"):
+        return _parse_one(reader, "value", raw, op, type_name, vocabulary)
+    if not isinstance(raw, list | tuple) or not raw:
+        reader.problem("value", f"{op} takes a list of at least one value")
+        return None
+    return tuple(
+        _parse_one(reader, f"value[{n}]", one, op, type_name, vocabulary)
+        for n, one in enumerate(raw)
+    )
+
+
+def _parse_one(
+    reader: Reader, key: str, raw: Any, op: str, type_name: str, vocabulary: Vocabulary
+) -> Any:
+    value, reason = _read_value(raw, type_name)
+    if reason is None:
+        reason = _unknown_venue(value, op, type_name, vocabulary)
+    if reason is not None:
+        reader.problem(key, reason)
+    return value
 
 
 def _unknown_venue(value: Any, op: str, type_name: str, vocabulary: Vocabulary) -> str | None:

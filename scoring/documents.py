@@ -11,7 +11,7 @@ from typing import Any
 
 from accounts.models import Brand
 
-from .models import KEY, Source
+from .models import KEY_PATTERN, Source
 from .problems import POINTS_MAX, Problem, Reader
 from .rules import RULE_TYPES, RuleStage
 from .vocabulary import Vocabulary
@@ -130,7 +130,7 @@ def _parse_stage(reader: Reader, vocabulary: Vocabulary) -> RuleStage | None:
     if len(reader.problems) > before:
         return None
     key = reader.text("key", longest=64)
-    if key and not KEY.regex.match(key):
+    if key and not KEY_PATTERN.fullmatch(key):
         reader.problem("key", "use small letters, digits, hyphens and underscores")
     starts, ends = reader.moment("starts"), reader.moment("ends")
     if starts and ends and starts >= ends:

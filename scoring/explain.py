@@ -15,9 +15,9 @@ from psycopg import sql
 
 from accounts.models import Customer
 
-from .compiler import LINE_COLUMNS, compile_lines
+from .compiler import compile_lines
 from .documents import RuleSetDocument, parse_rule_set
-from .limits import Limit
+from .limits import LINE_COLUMNS, Limit
 from .models import RuleKey, RuleSet, Source
 from .publication import current_rule_set, document_of
 from .rules import RuleStage
@@ -227,7 +227,7 @@ def _sub_scores(document: RuleSetDocument, faded: dict[int, float]) -> dict[int,
             "halfway": [float(document.sources[Source(source)].halfway_points) for source in faded],
         },
     )
-    return dict(rows)  # type: ignore[arg-type]
+    return dict(rows)
 
 
 _SUB_SCORES = (

@@ -102,9 +102,7 @@ def earlier_facts(*, kinds: list[int], columns: Collection[str]) -> sql.Composab
 
 def _asked(columns: Collection[str]) -> sql.Composable:
     return sql.SQL("").join(
-        sql.SQL(", " + text)  # type: ignore[arg-type]
-        for name, text in _ASKED.items()
-        if name in columns
+        sql.SQL(", " + text) for name, text in _ASKED.items() if name in columns
     )
 
 

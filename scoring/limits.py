@@ -50,6 +50,7 @@ LINE_COLUMNS = (
 NO_LIMITS = sql.SQL("").join(
     sql.SQL(", NULL::bigint AS {}").format(sql.Identifier(column)) for column in LINE_COLUMNS
 )
+NO_JOINS = sql.SQL("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def limited_relation(
     columns: Sequence[tuple[str, str]],
     cells: Callable[["RuleStage"], tuple[Any, ...]],
     raw: sql.Composable,
-    joins: sql.Composable = sql.SQL(""),
+    joins: sql.Composable = NO_JOINS,
 ) -> Relation:
     """The relation of a rule type with limits.
 
@@ -309,25 +310,25 @@ class _Pipeline:
             joins=joins,
             where=where,
         )
-        ctes = [(f"{self.name}_match", match)]
+        ctes: list[tuple[str, sql.Composable]] = [(f"{self.name}_match", match)]
         seed = self._seed(counters, rows, all_columns, conditions) if most else None
         if seed is not None:
             ctes.append((f"{self.name}_seed", seed))
         before = f"{self.name}_match"
         for place in range(1, most + 1):
-            limits = [
+            at_place = [
                 limit
                 for family in self.families
                 for _number, stage in family.stages
                 for limit in limited(stage).limits[place - 1 : place]
             ]
-            ctes += self._limit(place, before, limits, is_seeded=seed is not None and place == 1)
+            ctes += self._limit(place, before, at_place, is_seeded=seed is not None and place == 1)
             before = f"{self.name}_kept_{place}"
         return ctes
 
     def end(self, most: int) -> sql.Composable:
         """What the pipeline ends in, with the columns of a relation."""
-        seen = sql.SQL("")
+        seen: sql.Composable = sql.SQL("")
         if self.compilation.with_lines:
             seen = sql.SQL("").join(
                 sql.SQL(", {} AS {}").format(
@@ -385,10 +386,10 @@ class _Pipeline:
             **names,
         )
         ctes: list[tuple[str, sql.Composable]] = []
-        beyond = sql.SQL("FALSE")
+        beyond: sql.Composable = sql.SQL("FALSE")
         if any(limit.count is not None for limit in limits):
-            seed = sql.SQL("")
-            source = sql.Identifier(before)
+            seed: sql.Composable = sql.SQL("")
+            source: sql.Composable = sql.Identifier(before)
             if is_seeded:
                 seed = sql.SQL(" + coalesce(seed_count, 0)")
                 source = sql.SQL("{} LEFT JOIN {} USING (customer_id, {})").format(
@@ -402,7 +403,7 @@ class _Pipeline:
             before = f"{self.name}_counted_{place}"
             ctes.append((before, counted))
             beyond = sql.SQL("coalesce({place} > {count}, FALSE)").format(**names)
-        kept = incoming
+        kept: sql.Composable = incoming
         if any(limit.points is not None for limit in limits):
             summed = sql.SQL("""
     SELECT *, (sum({incoming}) FILTER (WHERE {points} IS NOT NULL AND NOT {beyond}) OVER run)::bigint AS {total}
@@ -421,7 +422,7 @@ class _Pipeline:
                 "CASE WHEN {points} IS NULL OR {incoming} = 0 THEN {incoming} "
                 "ELSE nullif(least({points}, {total}) - least({points}, {total} - {incoming}), 0) END"
             ).format(incoming=incoming, **names)
-        place_seen = sql.SQL("")
+        place_seen: sql.Composable = sql.SQL("")
         if beyond == sql.SQL("FALSE"):
             place_seen = sql.SQL(", NULL::bigint AS {place}").format(**names)
         ctes.append(

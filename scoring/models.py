@@ -4,6 +4,7 @@ Facts and postings are append-only, and the database itself refuses to change th
 ``DailyPoints``, ``Score`` and ``BadgeEarned`` is a copy that can be rebuilt from facts, rules and the day.
 """
 
+import re
 from decimal import Decimal
 
 import pgtrigger
@@ -14,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Customer, Identifier, User
 
-KEY = RegexValidator(
-    r"^[a-z0-9][a-z0-9_-]*$", _("Use small letters, digits, hyphens and underscores.")
-)
+KEY_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
+KEY = RegexValidator(KEY_PATTERN.pattern, _("Use small letters, digits, hyphens and underscores."))
 
 
 class Source(models.IntegerChoices):

@@ -33,14 +33,14 @@ _ENDS = {
 
 def ordinal_of(per: str, date: sql.Composable) -> sql.Composable:
     """SQL for the ordinal of the period that holds a local date."""
-    return sql.SQL(_ORDINALS[per]).format(date=date)  # type: ignore[arg-type]
+    return sql.SQL(_ORDINALS[per]).format(date=date)
 
 
 def start_of(per: str, date: sql.Composable) -> sql.Composable:
     """SQL for the first local date of the period that holds a local date."""
-    return sql.SQL(_STARTS[per]).format(date=date)  # type: ignore[arg-type]
+    return sql.SQL(_STARTS[per]).format(date=date)
 
 
 def end_of(per: str, date: sql.Composable) -> sql.Composable:
     """SQL for the last local date of the period that holds a local date."""
-    return sql.SQL(_ENDS[per]).format(date=date)  # type: ignore[arg-type]
+    return sql.SQL(_ENDS[per]).format(date=date)

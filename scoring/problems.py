@@ -37,6 +37,13 @@ def read_decimal(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
+def decimal_places(number: Decimal) -> int:
+    """How many places after the point a finite decimal needs; below 0 where it ends in zeros before it."""
+    exponent = number.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent
+
+
 def read_moment(value: Any) -> datetime | None:
     """The moment that an RFC 3339 text with an offset says, or None if it says none."""
     if isinstance(value, datetime):
@@ -142,7 +149,7 @@ class Reader:
         elif number < 0 or number > most or (positive and number == 0):
             above = "above 0" if positive else "0 or more"
             self.problem(key, f"must be {above} and at most {most}; it is {number}")
-        elif -number.normalize().as_tuple().exponent > 12:  # type: ignore[operator]
+        elif decimal_places(number) > 12:
             self.problem(key, "at most 12 decimal places fit here")
         else:
             return number

@@ -64,9 +64,7 @@ def get_score(*, customer: Customer, on: date) -> ScoreView:
     if rule_set is None:
         return ScoreView(Decimal(0), 0, (), None, waits, on)
     worth = worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=[When(on)])[0]
-    counts = dict(
-        execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT})  # type: ignore[arg-type]
-    )
+    counts = dict(execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT}))
     return ScoreView(
         worth.score,
         worth.points,
@@ -217,7 +215,8 @@ ORDER BY action.occurred_at DESC, action.id DESC
 class ActivityLine:
     """One action as its customer sees it.
 
-    ``state`` is ``counted``, ``capped`` (a limit took all or some), ``no_points``, ``pending``, ``rejected`` or ``reversed``.
+    ``state`` is ``counted``, ``capped`` (a limit took all or some), ``no_points``, ``pending``, ``rejected`` or
+    ``reversed``.
     """
 
     action_id: int

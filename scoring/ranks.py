@@ -56,7 +56,7 @@ class Rank:
 
 
 @lru_cache(maxsize=1)
-def redis_client() -> "redis.Redis[bytes]":
+def redis_client() -> redis.Redis:
     """The client of this process; fails within a second where Redis is away."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
@@ -122,7 +122,8 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
     if known is None:
         client.delete(scores, revisions)
     else:
-        rows = rows.filter(scored_at__gte=datetime.fromisoformat(known.decode()) - MARGIN)
+        until = known.decode() if isinstance(known, bytes) else known
+        rows = rows.filter(scored_at__gte=datetime.fromisoformat(until) - MARGIN)
     count = 0
     for batch in _batches(
         rows.values_list("customer_id", "score", "revision").iterator(chunk_size=BATCH)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from accounts.identity import IdentifierError, parse_identifier
 
-from .problems import QUANTITY_MAX, read_decimal, read_moment
+from .problems import QUANTITY_MAX, decimal_places, read_decimal, read_moment
 from .vocabulary import Kind, Vocabulary, attribute_type
 
 # How far ahead of ours a reporting system's clock may be.
@@ -274,7 +274,7 @@ def checked_amendment(row: AmendmentRow, *, vocabulary: Vocabulary) -> Amendment
     return row
 
 
-def _needed(field: str, value: str) -> str:
+def _needed(field: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise RecordError(field, "a text is needed here")
     return value
@@ -292,8 +292,7 @@ def _check_quantity(quantity: Decimal) -> None:
         raise RecordError("quantity", f"a quantity is not negative; it is {quantity}")
     if quantity > QUANTITY_MAX:
         raise RecordError("quantity", f"must be at most {QUANTITY_MAX}; it is {quantity}")
-    exponent = quantity.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -8:
+    if decimal_places(quantity) > 8:
         raise RecordError("quantity", f"at most 8 decimal places fit here; it is {quantity}")
 
 

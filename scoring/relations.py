@@ -40,7 +40,8 @@ class Relation:
     """What a rule type adds: CTEs as (name, body), and the name of the last.
 
     The last holds customer_id, action_id, rule_id, stage, source, local_date, raw (before limits),
-    points (after them), is_written (lies in the days that the rule writes) and, for earn and bonus, what each limit saw.
+    points (after them), is_written (lies in the days that the rule writes) and, for earn and bonus,
+    what each limit saw.
     """
 
     ctes: tuple[tuple[str, sql.Composable], ...]
@@ -136,7 +137,7 @@ def values(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) ->
     lines = []
     for number, row in enumerate(rows):
         cells = [
-            sql.SQL("{}::{}").format(literal(cell), sql.SQL(type_name))  # type: ignore[arg-type]
+            sql.SQL("{}::{}").format(literal(cell), sql.SQL(type_name))
             if number == 0
             else literal(cell)
             for cell, (_name, type_name) in zip(row, columns, strict=True)

@@ -92,7 +92,7 @@ def _call(name: str, arguments: list[sql.Composable]) -> sql.Composable:
     unique = list({argument.as_string(None): argument for argument in arguments}.values())
     if len(unique) == 1:
         return unique[0]
-    return sql.SQL("{}({})").format(sql.SQL(name), sql.SQL(", ").join(unique))  # type: ignore[arg-type]
+    return sql.SQL("{}({})").format(sql.SQL(name), sql.SQL(", ").join(unique))
 
 
 @dataclass(frozen=True, slots=True)

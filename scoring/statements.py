@@ -18,7 +18,7 @@ def execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]
     """
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, prepare=True)  # type: ignore[arg-type]
+        cursor.execute(statement, parameters, prepare=True)
         return cursor.fetchall() if cursor.description else []
 
 

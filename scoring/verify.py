@@ -22,7 +22,8 @@ from .statements import brand_time, execute
 class Difference:
     """One place that is not as a recomputation has it.
 
-    ``what`` is ``award``, ``daily points``, ``points``, ``checksum`` or ``score``; the fields that do not apply are None.
+    ``what`` is ``award``, ``daily points``, ``points``, ``checksum`` or ``score``; the fields that do not
+    apply are None.
     """
 
     what: str

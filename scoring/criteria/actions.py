@@ -11,6 +11,7 @@ from psycopg import sql
 from scoring.problems import Reader
 from scoring.rules.base import KINDS, Field, parse_kinds
 from scoring.vocabulary import Vocabulary
+
 from .base import Criterion
 
 
@@ -36,7 +37,7 @@ class ActionsDone(Criterion):
 
     def sentence(self, vocabulary: Vocabulary) -> Any:
         labels = [vocabulary.kinds[slug].label for slug in self.kind_slugs]
-        return format_lazy("{}: {} ×", get_text_list(labels, str(_("or"))), self.count)
+        return format_lazy("{}: {} ×", get_text_list(labels, str(_("or"))), self.count)  # noqa: RUF001
 
     def steps(self, vocabulary: Vocabulary) -> sql.Composable:
         return sql.SQL(

@@ -14,6 +14,7 @@ from scoring.problems import Reader
 from scoring.rules.base import Field
 from scoring.rules.combo import parse_source
 from scoring.vocabulary import Vocabulary
+
 from .base import Criterion
 
 

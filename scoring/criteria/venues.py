@@ -12,6 +12,7 @@ from scoring.models import Source
 from scoring.problems import Reader
 from scoring.rules.base import Field
 from scoring.vocabulary import Vocabulary
+
 from .base import Criterion
 
 

@@ -16,6 +16,7 @@ from scoring.limits import Limit, limited_relation, parse_limits, scope_of
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import CHANGED, Scope, hull
+
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
 PERCENT_MAX = Decimal(10**5)
@@ -107,7 +108,12 @@ class Bonus(RuleStage):
             cls.type,
             compilation,
             columns=[("percent", "numeric")],
-            cells=lambda stage: (stage.percent,),
+            cells=_cells,
             raw=sql.SQL("floor(term.percent * coalesce(earned.points, 0) * 0.01)::bigint"),
             joins=earned,
         )
+
+
+def _cells(stage: RuleStage) -> tuple[Decimal]:
+    assert isinstance(stage, Bonus)
+    return (stage.percent,)

@@ -16,6 +16,7 @@ from scoring.periods import PERIODS, ordinal_of
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation, values, window_of
 from scoring.scopes import CHANGED, Days, Scope
+
 from .base import Field, RuleStage, parse_matching
 
 PERIOD_NAMES = {
@@ -95,7 +96,7 @@ class Combo(RuleStage):
     def sentence(self) -> Any:
         parts = [
             format_lazy(
-                "{} × {}{}" if requirement.count > 1 else "{1}{2}",
+                "{} × {}{}" if requirement.count > 1 else "{1}{2}",  # noqa: RUF001
                 requirement.count,
                 self.kind_labels(requirement.kinds),
                 self.conditions_sentence(requirement.conditions),
@@ -192,14 +193,19 @@ class Combo(RuleStage):
     ORDER BY customer_id, stage, period, occurred_at DESC, origin DESC, external_id DESC
 """)
         # Grain: one period of one rule; where two stages were met, the earlier completion.
-        combo = sql.SQL("""
+        combo_awards = sql.SQL("""
     SELECT DISTINCT ON (customer_id, rule_id, period)
         customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points{nothing}
     FROM combo_met WHERE parts_met = parts
     ORDER BY customer_id, rule_id, period, occurred_at, origin, external_id
 """).format(nothing=NO_LIMITS if compilation.with_lines else sql.SQL(""))
         return Relation(
-            (("combo_match", match), ("combo_place", place), ("combo_met", met), (cls.type, combo)),
+            (
+                ("combo_match", match),
+                ("combo_place", place),
+                ("combo_met", met),
+                (cls.type, combo_awards),
+            ),
             cls.type,
         )
 

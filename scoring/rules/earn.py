@@ -14,6 +14,7 @@ from scoring.limits import Limit, limited_relation, parse_limits, periods_read, 
 from scoring.problems import RATE_MAX, Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import CHANGED, Scope, hull
+
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
 
@@ -108,8 +109,7 @@ class Earn(RuleStage):
             cls.type,
             compilation,
             columns=[("points", "bigint"), ("rate", "numeric")],
-            cells=lambda stage: (stage.points, stage.rate or None),
-            # Without a rate there is no exact arithmetic to do, which most actions are spared.
+            cells=_cells,
             raw=sql.SQL(
                 "CASE WHEN term.rate IS NULL THEN term.points "
                 "ELSE term.points + floor(term.rate * coalesce(fact.quantity, 0))::bigint END"
@@ -119,3 +119,9 @@ class Earn(RuleStage):
     def _unit(self) -> Any:
         unit = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
         return self.vocabulary.currency if unit == "money" else unit or _("unit")
+
+
+def _cells(stage: RuleStage) -> tuple[int, Decimal | None]:
+    assert isinstance(stage, Earn)
+    # Without a rate there is no exact arithmetic to do, which most actions are spared.
+    return stage.points, stage.rate or None

@@ -14,6 +14,7 @@ from scoring.models import Source
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation, values, window_of
 from scoring.scopes import CHANGED, Days, Scope
+
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 from .combo import parse_source, period_of
 
@@ -85,7 +86,7 @@ class Streak(RuleStage):
             self.conditions_sentence(self.conditions),
             self.length,
             IN_A_ROW[self.per],
-            format_lazy(" ({} ×)", self.count) if self.count > 1 else "",
+            format_lazy(" ({} ×)", self.count) if self.count > 1 else "",  # noqa: RUF001
             ngettext("%d point", "%d points", self.points) % self.points,
         )
 
