@@ -1,6 +1,7 @@
 """The score: the page itself, and the sum behind it."""
 
 import math
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
@@ -15,10 +16,11 @@ from loyalty.pages import ring
 from loyalty.pages.frame import customer_page, show
 from scoring import queries
 from scoring.explain import explain
-from scoring.queries import BadgeView
+from scoring.queries import BadgeView, MovedLine
 from scoring.ranks import get_rank
 
 NEAREST = 3
+MOVERS = 5
 AHEAD = timedelta(days=30)
 BETTER_HALF = 50
 ENOUGH_FOR_PERCENT = 100
@@ -34,6 +36,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
     view = queries.get_score(customer=customer, on=today)
     sources = sorted(view.sources, key=lambda part: ring.place_of(part.source))
     moved = queries.what_moved(customer=customer, since=today - timedelta(days=6), on=today)
+    movers = largest(moved.lines)
     later_on = today + AHEAD
     later = queries.get_score(customer=customer, on=later_on)
     return show(
@@ -44,6 +47,9 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         score=view,
         standing=find_standing(customer, view.score),
         moved=moved,
+        movers=movers,
+        others=len(moved.lines) - len(movers),
+        others_points=moved.points - sum(line.points for line in movers),
         sum=find_sum(moved),
         sources=sources,
         later=later if view.score - later.score >= UNSEEN else None,
@@ -74,6 +80,14 @@ def find_standing(customer: Customer, score: Decimal) -> Standing | None:
     percent = math.ceil(100 * rank.rank / max(1, rank.of))
     is_told = percent <= BETTER_HALF and rank.of >= ENOUGH_FOR_PERCENT
     return Standing(rank.rank, rank.shared, percent if is_told else None)
+
+
+def largest(lines: Sequence[MovedLine]) -> list[MovedLine]:
+    """The lines that moved most and those that wait, as many as are read, in their order."""
+    if len(lines) <= MOVERS + 1:
+        return list(lines)
+    kept = sorted(lines, key=lambda line: (not line.pending, -abs(line.points)))[:MOVERS]
+    return [line for line in lines if line in kept]
 
 
 class Sum(NamedTuple):
