@@ -1,11 +1,14 @@
 """manage.py score BRAND"""
 
+import time
 from typing import Any
 
 from django.utils import timezone
 
 from loyalty.management.terminal import BrandCommand, get_brand
-from scoring.run import score_due
+from scoring.run import is_due, score_due
+
+PAUSE = 0.2
 
 
 class Command(BrandCommand):
@@ -15,7 +18,11 @@ class Command(BrandCommand):
         owner = get_brand(brand)
         done = 0
         with self.progress("Customers") as progress:
-            while claimed := score_due(brand=owner, now=timezone.now()):
-                done += len(claimed)
+            while is_due(brand=owner):
+                scored = score_due(brand=owner, now=timezone.now())
+                done += len(scored)
                 progress(done, done)
+                if not scored:
+                    # A worker is scoring those who are left.
+                    time.sleep(PAUSE)
         self.stdout.write(f"{done:,} customers of {owner.name} were brought up to date.")
