@@ -6,11 +6,11 @@ a brand. A new role is a predicate and its place in the table; no view names a r
 
 from enum import StrEnum
 
-import rules
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
+from rules.predicates import Predicate
 
 from accounts.models import Brand, Customer, StaffRole, User
 from scoring.models import Action, Venue
@@ -34,25 +34,25 @@ class Task(StrEnum):
     RUN_INSTALLATION = "run the installation"
 
 
-@rules.predicate
-def is_operator(user: User, brand_id: int | None) -> bool:
-    """An operator of the installation, who may see every brand."""
+def _is_operator(user: User, brand_id: int | None) -> bool:
     return user.is_superuser
 
 
-def has_role(role: StaffRole.Role) -> rules.Predicate:
+def has_role(role: StaffRole.Role) -> Predicate:
     """The predicate that a user holds this role with the brand."""
 
     def holds(user: User, brand_id: int | None) -> bool:
-        return _roles(user).get(brand_id) == role
+        return brand_id is not None and _roles(user).get(brand_id) == role
 
-    return rules.Predicate(holds, name=f"has_role:{role}")
+    return Predicate(holds, name=f"has_role:{role}")
 
 
+# An operator of the installation may do everything for every brand.
+is_operator = Predicate(_is_operator, name="is_operator")
 is_manager = has_role(StaffRole.Role.MANAGER)
 is_marketer = has_role(StaffRole.Role.MARKETER)
 
-STAFF_MAY: dict[Task, rules.Predicate] = {
+STAFF_MAY: dict[Task, Predicate] = {
     Task.SEE_CUSTOMERS: is_operator | is_manager | is_marketer,
     Task.EXPORT_CUSTOMERS: is_operator | is_manager | is_marketer,
     Task.DECIDE_CLAIMS: is_operator | is_manager,
@@ -71,13 +71,10 @@ def staff_may(user: User | AnonymousUser, task: Task, *, brand: Brand | int | No
     """Whether a user may do a task for a brand; without a brand, whether for any brand at all."""
     if not isinstance(user, User) or not user.is_active:
         return False
-    predicate = STAFF_MAY[task]
+    may = STAFF_MAY[task]
     if brand is not None:
-        return bool(predicate.test(user, brand.pk if isinstance(brand, Brand) else brand))
-    return bool(
-        predicate.test(user, None)
-        or any(predicate.test(user, brand_id) for brand_id in _roles(user))
-    )
+        return bool(may.test(user, brand.pk if isinstance(brand, Brand) else brand))
+    return bool(may.test(user, None) or any(may.test(user, brand_id) for brand_id in _roles(user)))
 
 
 def staff_brands(user: User | AnonymousUser, task: Task) -> QuerySet[Brand]:

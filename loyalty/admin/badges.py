@@ -3,12 +3,11 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from accounts.models import Brand
 from loyalty import access
@@ -16,6 +15,7 @@ from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin, dress
 from loyalty.admin.rule_forms import PLAIN, in_order, kind_choices
 from loyalty.admin.sites import site
+from loyalty.admin.theme import column
 from scoring.badges import BadgeError, criterion_of, parse_criterion
 from scoring.criteria import CRITERIA
 from scoring.models import Badge
@@ -98,7 +98,7 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned["parsed"] = dict(parsed.parameters_json())
         return cleaned
 
-    def save(self, commit: bool = True) -> Badge:
+    def save(self, commit: bool = True) -> Badge:  # noqa: FBT001, FBT002
         """Store the criterion with its parameters."""
         self.instance.criterion = self.criterion_name
         self.instance.parameters = self.cleaned_data["parsed"]
@@ -121,25 +121,24 @@ class BadgeAdmin(BrandModelAdmin):
     see = add = edit = remove = Task.EDIT_SETUP
     list_display = ("title", "words", "level", "source", "position", "brand")
     list_filter = (BrandFilter, "source", "level")
-    list_select_related = ("brand",)
     search_fields = ("title", "slug")
     ordering = ("brand", "position", "pk")
 
-    @display(description=_("earned for"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Prefetched, the rows of a brand share one brand object, on which ``words`` keeps its words.
+        return super().get_queryset(request).prefetch_related("brand")
+
+    @column(_("earned for"))
     def words(self, badge: Badge) -> str:
         """The criterion in words."""
-        vocabulary = self._vocabulary(badge.brand)
+        brand: Any = badge.brand
+        if not hasattr(brand, "vocabulary"):
+            brand.vocabulary = Vocabulary.of(brand)
+        vocabulary = brand.vocabulary
         try:
             return str(criterion_of(badge, vocabulary=vocabulary).sentence(vocabulary))
         except BadgeError:
             return str(_("Cannot be earned: its kinds are gone."))
-
-    def _vocabulary(self, brand: Brand) -> Vocabulary:
-        # A list shows badges of few brands; their words are read once for each row's brand object.
-        if not hasattr(brand, "_vocabulary"):
-            brand._vocabulary = Vocabulary.of(brand)  # type: ignore[attr-defined]
-        vocabulary: Vocabulary = brand._vocabulary
-        return vocabulary
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -147,7 +146,7 @@ class BadgeAdmin(BrandModelAdmin):
         """First the choice of a criterion (and brand), then its form."""
         brands = list(access.staff_brands(request.user, Task.EDIT_SETUP))
         if self.has_add_permission(request) and "criterion" not in request.GET:
-            request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+            request.current_app = self.admin_site.name
             return TemplateResponse(
                 request,
                 "admin/badges/choose.html",
@@ -166,7 +165,11 @@ class BadgeAdmin(BrandModelAdmin):
         return super().add_view(request, form_url, extra_context)
 
     def get_form(
-        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+        self,
+        request: HttpRequest,
+        obj: Model | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
     ) -> type[BadgeForm]:
         """The form of the badge's criterion, or of the one that the address names."""
         if isinstance(obj, Badge):

@@ -1,7 +1,7 @@
 """What the areas of the admin share: scope by brand, pages of a brand, paging over big tables."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import Form, ModelChoiceField
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -17,16 +17,18 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views import View
 from unfold import widgets
-from unfold.admin import ModelAdmin
-from unfold.views import ChangeList
 
 from accounts.models import Brand
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.sites import site
+from loyalty.admin.theme import ThemeAdmin, ThemeList
+
+# What stands where there is nothing to show.
+NOTHING = "\u2013"
 
 
-class BrandModelAdmin(ModelAdmin):  # type: ignore[misc]
+class BrandModelAdmin(ThemeAdmin):
     """An admin of rows that belong to a brand. A user meets the rows of the brands they work for.
 
     ``brand_path`` leads from a row to its brand. ``see``, ``add``, ``edit`` and ``remove`` name
@@ -43,7 +45,7 @@ class BrandModelAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter_submit = False
     list_per_page = 50
     show_full_result_count = False
-    empty_value_display = "–"
+    empty_value_display = NOTHING
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows of the brands for which the user may see them."""
@@ -58,7 +60,7 @@ class BrandModelAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model:
         """The row; Http404 where it is none of this user's, whatever page asked for it."""
-        obj = super().get_object(request, object_id, from_field)
+        obj: Model | None = super().get_object(request, object_id, from_field)
         if obj is None:
             raise Http404
         return obj
@@ -69,7 +71,7 @@ class BrandModelAdmin(ModelAdmin):  # type: ignore[misc]
         for name in self.brand_path.split("__")[:-1]:
             value = getattr(value, name)
         last = self.brand_path.split("__")[-1]
-        return value.pk if last == "pk" else getattr(value, f"{last}_id")
+        return int(value.pk if last == "pk" else getattr(value, f"{last}_id"))
 
     def _may(self, request: HttpRequest, task: Task | None, obj: Model | None) -> bool:
         if task is None:
@@ -156,7 +158,7 @@ class BrandPage(View):
     switch_to: ClassVar[str] = "rules"
     brand: Brand
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Find the brand for this user and task, then answer."""
         task = self.task
         if request.method not in {"GET", "HEAD", "OPTIONS"} and self.task_to_post is not None:
@@ -170,7 +172,7 @@ class BrandPage(View):
 
     def page(self, context: dict[str, Any] | None = None, *, status: int = 200) -> TemplateResponse:
         """The page, with what the theme and the brand's navigation need."""
-        self.request.current_app = site.name  # type: ignore[attr-defined]
+        self.request.current_app = site.name
         return TemplateResponse(
             self.request,
             self.template,
@@ -211,7 +213,7 @@ class BrandChoice(View):
             raise PermissionDenied
         if len(brands) == 1:
             return redirect(f"admin:{self.leads_to}", slug=brands[0].slug)
-        request.current_app = site.name  # type: ignore[attr-defined]
+        request.current_app = site.name
         return TemplateResponse(
             request,
             "admin/choose_brand.html",
@@ -226,11 +228,11 @@ class BrandChoice(View):
 
 def page_url(route: str, view: type[View], name: str) -> URLPattern:
     """The URL of a page that only staff reach."""
-    handler: Callable[..., HttpResponse] = view.as_view()
+    handler: Callable[..., HttpResponseBase] = view.as_view()
     return path(route, site.admin_view(handler), name=name)
 
 
-class CappedList(ChangeList):  # type: ignore[misc]
+class CappedList(ThemeList):
     """A list that says how many rows it has only as far as its paginator counted."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -252,10 +254,10 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         """The number of rows, at most ``CAP``."""
-        rows = self.object_list.order_by().values("pk")[: self.CAP]  # type: ignore[union-attr]
+        rows = cast("QuerySet[Any]", self.object_list).order_by().values("pk")[: self.CAP]
         statement, parameters = rows.query.sql_with_params()
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM ({statement}) AS capped", parameters)
+            cursor.execute(f"SELECT count(*) FROM ({statement}) AS capped", parameters)  # noqa: S608
             return int(cursor.fetchone()[0])
 
 

@@ -7,10 +7,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminColorInputWidget,
     UnfoldAdminEmailInputWidget,
@@ -22,6 +20,7 @@ from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin
 from loyalty.admin.sites import site
+from loyalty.admin.theme import ThemeAdmin, column
 from scoring.models import Action
 
 
@@ -113,7 +112,7 @@ class StaffRoleForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("email", ValidationError(_("This person works for the brand already.")))
         return cleaned
 
-    def save(self, commit: bool = True) -> StaffRole:
+    def save(self, commit: bool = True) -> StaffRole:  # noqa: FBT001, FBT002
         """Make the login if there is none; the same answer whether there was."""
         if not self.instance.pk:
             email = self.cleaned_data["email"].strip().lower()
@@ -137,7 +136,7 @@ class StaffRoleAdmin(BrandModelAdmin):
     search_fields = ("user__email", "user__name")
     ordering = ("user__email",)
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """The person is chosen when the role is made."""
         return ["brand", "email", "role"] if obj is None else ["brand", "user", "role"]
 
@@ -156,11 +155,11 @@ class StaffRoleAdmin(BrandModelAdmin):
         return isinstance(obj, StaffRole) and obj.user_id == request.user.pk
 
     @transaction.atomic
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
 
 
-class UserAdmin(ModelAdmin):  # type: ignore[misc]
+class UserAdmin(ThemeAdmin):
     """The logins of the installation, for operators: who may sign in at all."""
 
     fields = ("email", "name", "is_active", "operator", "last_login", "created_at")
@@ -171,7 +170,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("email",)
     show_full_result_count = False
 
-    @display(description=_("operator"), boolean=True)
+    @column(_("operator"), boolean=True)
     def operator(self, user: User) -> bool:
         """Whether the user sees every brand."""
         return user.is_superuser
@@ -180,9 +179,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model:
         """The login; Http404 where there is none."""
-        from django.http import Http404
-
-        obj = super().get_object(request, object_id, from_field)
+        obj: Model | None = super().get_object(request, object_id, from_field)
         if obj is None:
             raise Http404
         return obj
@@ -215,7 +212,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
         """A login made here has no password: its owner signs in by a code."""
         obj.email = obj.email.strip().lower()
         if not change:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -102,7 +102,7 @@ class DecisionForm(forms.Form):
 class ClaimsPage(View):
     """The queue."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not access.staff_may(request.user, Task.DECIDE_CLAIMS):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
@@ -169,7 +169,7 @@ class ClaimsPage(View):
     ) -> HttpResponse:
         """The page."""
         claims = list(claims_of(request.user)[: SHOWN + 1])
-        request.current_app = site.name  # type: ignore[attr-defined]
+        request.current_app = site.name
         ticked = form.data.get("claims", [])
         return TemplateResponse(
             request,

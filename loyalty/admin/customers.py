@@ -1,6 +1,6 @@
 """Customers: who they are, what they see of themselves, and what their points come from."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import Q, QuerySet
@@ -10,13 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.decorators import display
 
 from accounts.identity import IdentifierError, parse_identifier
 from accounts.models import Customer, Identifier
 from loyalty import access
 from loyalty.access import Task
-from loyalty.admin.base import BrandFilter
+from loyalty.admin.base import NOTHING, BrandFilter
 from loyalty.admin.ledger import (
     ReadOnlyAdmin,
     local_moment,
@@ -24,6 +23,7 @@ from loyalty.admin.ledger import (
     standing,
 )
 from loyalty.admin.sites import site
+from loyalty.admin.theme import column
 from scoring.explain import Explanation, explain
 from scoring.models import Action, Posting
 
@@ -87,31 +87,31 @@ class CustomerAdmin(ReadOnlyAdmin):
         found = Q(pseudonym__icontains=term) | Q(pk__in=identifiers.values("customer"))
         return queryset.filter(found), False
 
-    @display(description=_("customer"))
+    @column(_("customer"))
     def name(self, customer: Customer) -> str:
         """The pseudonym, or the beginning of the public number."""
         return str(customer)
 
-    @display(description=_("score"))
+    @column(_("score"))
     def score_shown(self, customer: Customer) -> str:
         """The score as customers see it."""
         score = getattr(customer, "score", None)
-        return "–" if score is None else floatformat(score.score, 0)
+        return NOTHING if score is None else floatformat(score.score, 0)
 
-    @display(description=_("points"))
+    @column(_("points"))
     def points_shown(self, customer: Customer) -> str:
         """The points earned."""
         score = getattr(customer, "score", None)
-        return "–" if score is None else f"{score.points:,d}"
+        return NOTHING if score is None else f"{score.points:,d}"
 
-    @display(description=_("known as"))
+    @column(_("known as"))
     def identifier_words(self, customer: Customer) -> str:
         """What records call this customer, Laurel's own number left out."""
         names = [str(i) for i in customer.identifiers.all() if i.scheme != "laurel"]
         more = len(names) - 2
         return ", ".join(names[:2]) + (f" +{more}" if more > 0 else "")
 
-    @display(description=_("joined"))
+    @column(_("joined"))
     def joined(self, customer: Customer) -> str:
         """The day on which the person joined."""
         if customer.joined_at is None:
@@ -126,8 +126,8 @@ class CustomerAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The customer's page: receipt, identifiers, actions, postings."""
-        customer = self.get_object(request, object_id)
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        customer = cast("Customer", self.get_object(request, object_id))
+        request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
             "admin/customer.html",

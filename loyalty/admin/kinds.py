@@ -12,11 +12,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold import widgets
-from unfold.decorators import display
 
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin
 from loyalty.admin.sites import site
+from loyalty.admin.theme import column
 from scoring.models import Action, ActionKind, RuleSet, Venue
 from scoring.vocabulary import attribute_type
 
@@ -96,7 +96,7 @@ class AttributesField(forms.Field):
     def clean(self, value: list[dict[str, str]]) -> dict[str, Any]:
         """The declaration; ValidationError with a sentence for each row that is wrong."""
         declared: dict[str, Any] = {}
-        problems = []
+        problems: list[Any] = []
         for row in value or []:
             name, choices = row["name"], [c.strip() for c in row["choices"].split(",")]
             choices = [choice for choice in choices if choice]
@@ -160,7 +160,7 @@ class ActionKindForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self.instance.pk:
             return after
         before = ActionKind.objects.get(pk=self.instance.pk).attributes
-        problems = []
+        problems: list[Any] = []
         for name, declared in before.items():
             kept = name in after and attribute_type(after[name]) == attribute_type(declared)
             if not kept and is_carried(self.instance, name):
@@ -200,12 +200,12 @@ class ActionKindAdmin(BrandModelAdmin):
         published = RuleSet.objects.filter(brand_id=obj.brand_id, version__isnull=False)
         return [*fields, "slug", *(["source"] if published.exists() else [])]
 
-    @display(description=_("unit"))
+    @column(_("unit"))
     def unit_word(self, kind: ActionKind) -> str:
         """The unit, or the brand's currency."""
         return kind.brand.currency if kind.unit == ActionKind.MONEY else kind.unit
 
-    @display(description=_("attributes"))
+    @column(_("attributes"))
     def attribute_names(self, kind: ActionKind) -> str:
         """The attributes with their types in words."""
         return format_html_join(

@@ -13,13 +13,12 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
 from unfold.utils import parse_date_str
 
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import (
+    NOTHING,
     BrandFilter,
     BrandModelAdmin,
     CappedList,
@@ -27,13 +26,14 @@ from loyalty.admin.base import (
     sees_several_brands,
 )
 from loyalty.admin.sites import site
+from loyalty.admin.theme import RangeDateFilter, column
 from scoring.models import Action, ActionKind, Amendment, Posting
 
 
 def quantity_words(quantity: Decimal | None, kind: ActionKind) -> str:
     """A quantity without the zeros that only fill its column; money with its cents."""
     if quantity is None:
-        return "–"
+        return NOTHING
     places = max(
         2 if kind.unit == ActionKind.MONEY else 0, -int(quantity.normalize().as_tuple().exponent)
     )
@@ -100,7 +100,7 @@ def pending(actions: QuerySet[Action]) -> QuerySet[Action]:
     return actions.filter(~Exists(decided), state=Action.State.PENDING)
 
 
-class DayFilter(RangeDateFilter):  # type: ignore[misc]
+class DayFilter(RangeDateFilter):
     """Moments from the first to the last of these local days, both included.
 
     The days are those of the user's only brand, and of UTC for people of several.
@@ -112,13 +112,13 @@ class DayFilter(RangeDateFilter):  # type: ignore[misc]
         zone = brands[0].zone if len(brands) == 1 else datetime.UTC
         bounds = {}
         for end, days, lookup in (("from", 0, "gte"), ("to", 1, "lt")):
-            value = self.used_parameters.get(f"{self.parameter_name}_{end}")
+            value = self.used_parameters.get(f"{self.field_path}_{end}")
             day = parse_date_str(value) if isinstance(value, str) and value else None
             if day is not None:
                 midnight = datetime.datetime.combine(
                     day + datetime.timedelta(days=days), datetime.time(), tzinfo=zone
                 )
-                bounds[f"{self.parameter_name}__{lookup}"] = midnight
+                bounds[f"{self.field_path}__{lookup}"] = midnight
         return queryset.filter(**bounds)
 
 
@@ -157,10 +157,10 @@ class ReadOnlyAdmin(BrandModelAdmin):
         """Lists of millions do not say how many."""
         return CappedList
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         return list(self.fields or ())
 
-    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
         """Newest first, always: no other order has an index."""
         return []
 
@@ -206,24 +206,24 @@ class ActionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("amendments")
 
-    @display(description=_("happened"))
+    @column(_("happened"))
     def occurred(self, action: Action) -> str:
         """When it happened, in the brand's time zone."""
         return local_moment(action.occurred_at, action.brand)
 
-    @display(description=_("received"))
+    @column(_("received"))
     def received(self, action: Action) -> str:
         """When Laurel learnt of it."""
         return local_moment(action.received_at, action.brand)
 
-    @display(description=_("customer"))
+    @column(_("customer"))
     def customer(self, action: Action) -> str:
         """Whose it is now."""
         customer = action.identifier.customer
         url = reverse("admin:accounts_customer_change", args=[customer.pk])
         return format_html('<a href="{}" class="staff-link">{}</a>', url, customer)
 
-    @display(description=_("quantity"))
+    @column(_("quantity"))
     def quantity_word(self, action: Action) -> str:
         """The quantity that holds, and the one that was reported where it was corrected."""
         corrections = [a for a in action.amendments.all() if a.type == Amendment.Type.CORRECTION]
@@ -235,25 +235,25 @@ class ActionAdmin(ReadOnlyAdmin):
             "before": quantity_words(action.quantity, action.kind),
         }
 
-    @display(
-        description=_("state"),
-        label={str(_(word)): colour for word, colour in LABELS.items()} | {"refused": "danger"},
+    @column(
+        _("state"),
+        colours={str(_(word)): colour for word, colour in LABELS.items()} | {"refused": "danger"},
     )
     def state_now(self, action: Action) -> str:
         """What holds of it now."""
         return str(standing(action)[1])
 
-    @display(description=_("record"))
+    @column(_("record"))
     def record(self, action: Action) -> str:
         """Where it came from, and its number there."""
         return f"{action.origin} · {action.external_id}"
 
-    @display(description=_("attributes"))
+    @column(_("attributes"))
     def attribute_words(self, action: Action) -> str:
         """The attributes, one a line."""
         return attribute_lines(action.attributes)
 
-    @display(description=_("amendments"))
+    @column(_("amendments"))
     def history_words(self, action: Action) -> str:
         """What came in about it later, oldest first."""
         amendments = sorted(action.amendments.all(), key=lambda a: a.at)
@@ -266,7 +266,7 @@ class ActionAdmin(ReadOnlyAdmin):
             ),
         )
 
-    @display(description=_("points"))
+    @column(_("points"))
     def points_words(self, action: Action) -> str:
         """What the ledger holds for it."""
         postings = action.postings.select_related("rule").order_by("pk")
@@ -350,38 +350,38 @@ class PostingAdmin(ReadOnlyAdmin):
         "action_link",
     )
 
-    @display(description=_("brand"))
+    @column(_("brand"))
     def brand(self, posting: Posting) -> str:
         """The brand of the customer."""
         return posting.customer.brand.name
 
-    @display(description=_("posted"))
+    @column(_("posted"))
     def posted(self, posting: Posting) -> str:
         """When it was posted, in the brand's time zone."""
         return local_moment(posting.posted_at, posting.customer.brand)
 
-    @display(description=_("customer"))
+    @column(_("customer"))
     def customer_link(self, posting: Posting) -> str:
         """Whose points these are."""
         url = reverse("admin:accounts_customer_change", args=[posting.customer_id])
         return format_html('<a href="{}" class="staff-link">{}</a>', url, posting.customer)
 
-    @display(description=_("points"))
+    @column(_("points"))
     def points_signed(self, posting: Posting) -> str:
         """The points with their sign."""
         return f"{posting.points:+,d}"
 
-    @display(description=_("rule"))
+    @column(_("rule"))
     def rule_title(self, posting: Posting) -> str:
         """The rule's lasting name."""
         return posting.rule.key
 
-    @display(description=_("rule set version"))
+    @column(_("rule set version"))
     def version(self, posting: Posting) -> str:
         """The version of the rules under which it was posted."""
         return str(posting.rule_set.version)
 
-    @display(description=_("action"))
+    @column(_("action"))
     def action_link(self, posting: Posting) -> str:
         """The action that it is about."""
         url = reverse("admin:scoring_action_change", args=[posting.action_id])

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Brand, Customer
+from accounts.models import Brand, Customer, User
 from loyalty.access import Task
 from loyalty.admin.base import BrandPage, dress, page_url
 from loyalty.admin.ledger import local_moment
 from loyalty.admin.rules import DraftPage, mark_of, problem_words, read, stage_rows
 from scoring import publication
-from scoring.documents import RuleSetError
+from scoring.documents import RuleSetDocument, RuleSetError
 from scoring.models import RuleSet, Source
 from scoring.preview import Preview, preview
 from scoring.problems import read_moment
@@ -57,12 +57,12 @@ class EffectiveForm(forms.Form):
             self.add_error("on", _("Choose the date from which it holds."))
         return cleaned
 
-    def when(self) -> str | datetime.date:
+    def when(self) -> publication.Effective:
         """What ``publish`` and ``preview`` take; call when valid."""
         if self.cleaned_data["effective"] == "date":
             day: datetime.date = self.cleaned_data["on"]
             return day
-        return str(self.cleaned_data["effective"])
+        return "always" if self.cleaned_data["effective"] == "always" else "now"
 
 
 class PublishForm(EffectiveForm):
@@ -108,7 +108,7 @@ class PublishPage(DraftPage):
                 brand=self.brand,
                 document=document,
                 effective=form.when(),
-                user=request.user,
+                user=cast("User", request.user),
                 note=form.cleaned_data["note"],
                 now=timezone.now(),
             )
@@ -149,6 +149,7 @@ class PublishPage(DraftPage):
                 "chosen": chosen,
                 "form": form,
                 "changes": with_labels(changes),
+                "warnings": warnings(changes, new, is_first=current is None) if new else [],
                 "differs": differs,
                 "problems": problems,
                 "current": current,
@@ -162,16 +163,43 @@ class PublishPage(DraftPage):
 
 
 def with_labels(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """Changes for the template; those of the score's shape with the name of their source."""
-    return [
-        {
-            "what": change.what,
-            "before": change.before,
-            "after": change.after,
-            "label": Source.from_slug(change.key).label if change.what == "shape" else "",
-        }
-        for change in changes
-    ]
+    """Changes for the template, without the stages of a rule that stay as they are."""
+    rows = []
+    for change in changes:
+        before, after = change.before.splitlines(), change.after.splitlines()
+        rows.append(
+            {
+                "what": change.what,
+                "before": [line for line in before if line not in after],
+                "after": [line for line in after if line not in before],
+                "label": Source.from_slug(change.key).label if change.what == "shape" else "",
+            }
+        )
+    return rows
+
+
+def warnings(changes: Sequence[Change], new: RuleSetDocument, *, is_first: bool) -> list[Any]:
+    """What somebody who publishes may not expect."""
+    lines: list[Any] = []
+    if not is_first and any(change.what == "shape" for change in changes):
+        lines.append(
+            _(
+                "Weights, half-lives and halfway points hold for everyone at once, "
+                "whatever you choose for the rules."
+            )
+        )
+    made = {change.key for change in changes if change.what == "new"} if not is_first else set()
+    for stage in new.rules:
+        limits = getattr(stage, "limits", ())
+        if stage.key in made and any(limit.per == "ever" for limit in limits):
+            lines.append(
+                _(
+                    "“%(title)s” is new and counts what is the first ever: "
+                    "it greets customers who have long been with you, too."
+                )
+                % {"title": stage.title}
+            )
+    return lines
 
 
 def preview_words(seen: Preview, brand: Brand) -> dict[str, Any]:
@@ -250,8 +278,8 @@ def change_words(low: int, high: int) -> Any:
 def short_words(low: int, high: int) -> str:
     """One step of the distribution as it fits under its bar."""
     near, far = sorted((abs(low), abs(high)))
-    sign = "+" if low >= 0 else "\u2212"
-    return f"{sign}{near}…" if far >= 1000 else f"{sign}{near}–{far}"
+    arrow = "↑" if low >= 0 else "↓"
+    return f"{arrow} {near}+" if far >= 1000 else f"{arrow} {near}\u2013{far}"
 
 
 def effective_words(rule_set: RuleSet, brand: Brand) -> Any:

@@ -228,7 +228,7 @@ class ConditionRow(Row):
             "field": entry.get("field", ""),
             "op": entry.get("op", ""),
             "value": words_of(
-                entry.get("value"), _type_of(entry.get("field", ""), kinds), vocabulary
+                entry.get("value"), _type_of(entry.get("field", ""), kinds, vocabulary), vocabulary
             ),
         }
 
@@ -246,7 +246,7 @@ class ConditionRow(Row):
             return cleaned
         name = FIELD_NAMES.get(field) or attribute_label(field.removeprefix("attributes."))
         try:
-            type_name = type_of_field(field, self.kinds)
+            type_name = type_of_field(field, self.kinds, self.vocabulary)
         except ValueError:
             self.add_error(
                 "field",
@@ -254,10 +254,7 @@ class ConditionRow(Row):
             )
             return cleaned
         if type_name is None:
-            if self.kinds:
-                self.add_error(
-                    "field", _("None of the chosen kinds has “%(name)s”.") % {"name": name}
-                )
+            self.add_error("field", _("No kind has “%(name)s”.") % {"name": name})
             return cleaned
         if op not in operators_of(type_name):
             self.add_error(
@@ -285,9 +282,9 @@ class ConditionRow(Row):
         return entry
 
 
-def _type_of(field: str, kinds: Sequence[Kind]) -> str | None:
+def _type_of(field: str, kinds: Sequence[Kind], vocabulary: Vocabulary) -> str | None:
     try:
-        return type_of_field(field, kinds)
+        return type_of_field(field, kinds, vocabulary)
     except ValueError:
         return None
 
@@ -335,10 +332,6 @@ class LimitRow(Row):
             self.add_error("per", _("Choose the period."))
         if cleaned.get("count") is None and cleaned.get("points") is None and not self.errors:
             self.add_error("count", _("Write how many times, or how many points, or both."))
-        by = cleaned.get("by") or ""
-        if by and self.kinds and by not in FIELD_NAMES and _type_of(by, self.kinds) is None:
-            name = attribute_label(by.removeprefix("attributes."))
-            self.add_error("by", _("None of the chosen kinds has “%(name)s”.") % {"name": name})
         return cleaned
 
     def entry(self) -> dict[str, Any]:
@@ -459,7 +452,7 @@ class Rows:
             absolute_max=60,
         )
         # A form that does not show the list leaves it as it is.
-        self.untouched = (
+        self.untouched: list[Any] = (
             list(entries) if data is not None and f"{prefix}-TOTAL_FORMS" not in data else []
         )
         self.formset = factory(
@@ -509,7 +502,8 @@ class Rows:
         if not self.formset.is_bound:
             return True
         self.sent = [form for form in self.formset.forms if form.says_something()]
-        return all([form.is_valid() for form in self.sent])
+        answers = [form.is_valid() for form in self.sent]  # each, so that all errors are told
+        return all(answers)
 
     def entries(self) -> list[dict[str, Any]]:
         """The rows as their entries in the document, in order."""
@@ -547,10 +541,13 @@ class ExactDecimal(forms.CharField):
     """A decimal number, kept as the text that says it exactly."""
 
     def clean(self, value: Any) -> str:
-        text = super().clean(value).strip()
-        if text and (number := read_decimal(text)) is None:
+        text: str = super().clean(value).strip()
+        if not text:
+            return ""
+        number = read_decimal(text)
+        if number is None:
             raise forms.ValidationError(_("Write a number such as 1 or 0.5."))
-        if text and number < 0:
+        if number < 0:
             raise forms.ValidationError(_("Write a number that is 0 or more."))
         return text
 
@@ -860,8 +857,10 @@ class ShapeForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """The weights sum to 100."""
         cleaned = super().clean() or {}
-        weights = [cleaned.get(f"{source.slug}.weight") for source in Source]
-        if None not in weights and sum(weights) != 100:
+        weights = [
+            cleaned[name] for source in Source if (name := f"{source.slug}.weight") in cleaned
+        ]
+        if len(weights) == len(Source) and sum(weights) != 100:
             self.add_error(
                 None,
                 _("The six weights must sum to 100; they sum to %(total)s.")

@@ -15,7 +15,8 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from unfold.sites import UnfoldAdminSite
+
+from loyalty.admin.theme import ThemeSite
 
 # Warm paper and one brick ink, as on the customer's pages; each scale from light to dark.
 STEPS = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
@@ -59,7 +60,7 @@ PAPER = dict(
 )
 
 
-class LaurelAdminSite(UnfoldAdminSite):
+class LaurelAdminSite(ThemeSite):
     """Where staff and marketers work."""
 
     site_header = "Laurel"

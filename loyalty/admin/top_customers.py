@@ -6,7 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -104,7 +110,7 @@ class TopCustomersPage(BrandPage):
         number = min(max(int(wanted), 1), pages) if wanted.isdecimal() else 1
         dataset = self.dataset(chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
         filters = {
-            name: value
+            name: str(value)
             for name, value in request.GET.items()
             if name in form.fields and value not in ("", None)
         }
@@ -180,7 +186,7 @@ class TopCustomersExport(TopCustomersPage):
 
     task = Task.EXPORT_CUSTOMERS
 
-    def get(self, request: HttpRequest, format_name: str = "") -> HttpResponse:  # type: ignore[override]
+    def get(self, request: HttpRequest, format_name: str = "") -> HttpResponseBase:  # type: ignore[override]
         if format_name not in FORMATS:
             raise Http404
         form = TopCustomersForm(request.GET)
@@ -196,7 +202,7 @@ class TopCustomersExport(TopCustomersPage):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "no-store"
-        return response  # type: ignore[return-value]
+        return response
 
 
 def _closing(first: bytes, pieces: Any) -> Any:

@@ -155,7 +155,8 @@ def object_of(brand: Brand, model: type[Model]) -> Model:
         return User.objects.get(email=f"colleague@{brand.slug}.example")
     if model is StaffRole:
         return StaffRole.objects.get(brand=brand, user__email=f"colleague@{brand.slug}.example")
-    path = site._registry[model].brand_path
+    admin: Any = site._registry[model]
+    path = admin.brand_path
     found: Model | None = model._default_manager.filter(**{path: brand}).first()
     assert found is not None
     return found
@@ -200,7 +201,8 @@ def test_every_model_and_every_page_is_in_the_tables() -> None:
         if isinstance(pattern, URLPattern):
             names.add(pattern.name)
         else:
-            names |= {inner.name for inner in pattern.url_patterns}
+            inside: list[Any] = pattern.url_patterns
+            names |= {inner.name for inner in inside}
     assert names - of_models - NOT_IN_THE_TABLE == set(PAGES)
 
 

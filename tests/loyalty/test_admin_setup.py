@@ -1,0 +1,327 @@
+"""Brand, kinds, venues and badges: forms in place of documents, and what is fixed once it is in use."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Brand, Customer, User
+from scoring.models import ActionKind, Badge, Venue
+from tests.loyalty.forms import sent
+from tests.people import MONDAY, Person, record
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(manager: Person) -> Client:
+    """A manager's browser."""
+    return manager.client()
+
+
+@pytest.fixture
+def used(customer: Person) -> Customer:
+    """A customer with actions of the kind “purchase” that carry the attribute “items”."""
+    assert customer.customer is not None
+    kind = ActionKind.objects.get(brand=customer.brand, slug="purchase")
+    kind.attributes = {"items": "number", "size": {"choice": ["S", "M"]}}
+    kind.save()
+    record(customer.customer, ("purchase", MONDAY, 12))
+    return customer.customer
+
+
+def kind_page(slug: str = "purchase") -> str:
+    kind = ActionKind.objects.get(brand__slug="foxglove", slug=slug)
+    return reverse("admin:scoring_actionkind_change", args=[kind.pk])
+
+
+def rows(*attributes: tuple[str, str, str]) -> dict[str, list[str]]:
+    """Attribute rows as the form sends them."""
+    columns = [list(column) for column in zip(*attributes, strict=True)] or [[], [], []]
+    names = ("attributes-name", "attributes-type", "attributes-choices")
+    return dict(zip(names, columns, strict=True))
+
+
+def form_of(client: Client, url: str, form_id: str) -> dict[str, Any]:
+    return sent(client.get(url).content.decode(), form_id)
+
+
+def test_a_kind_with_attributes_of_every_type(client: Client, foxglove: Brand) -> None:
+    url = reverse("admin:scoring_actionkind_add")
+    filled_in = {
+        "label": "Review",
+        "slug": "review",
+        "source": "5",
+        "unit": "words",
+        **rows(
+            ("topic", "text", ""),
+            ("stars", "number", ""),
+            ("public", "yes_no", ""),
+            ("written_on", "date", ""),
+            ("where", "choice", "shop, web ,app"),
+            ("", "text", ""),
+        ),
+    }
+    answer = client.post(url, form_of(client, url, "actionkind_form") | filled_in)
+    assert answer.status_code == 302
+    kind = ActionKind.objects.get(brand=foxglove, slug="review")
+    assert (kind.label, kind.source, kind.unit) == ("Review", 5, "words")
+    assert kind.attributes == {
+        "topic": "text",
+        "stars": "number",
+        "public": "yes_no",
+        "written_on": "date",
+        "where": {"choice": ["shop", "web", "app"]},
+    }
+
+
+def test_a_kind_sent_as_it_stands_stays(client: Client, used: Customer) -> None:
+    before = ActionKind.objects.filter(slug="purchase").values().get(brand=used.brand)
+    page = client.get(kind_page()).content.decode()
+    assert "{&quot;" not in page
+    assert client.post(kind_page(), sent(page, "actionkind_form")).status_code == 302
+    assert ActionKind.objects.filter(slug="purchase").values().get(brand=used.brand) == before
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ([("a", "choice", "")], "write its choices"),
+        ([("a", "text", "x, y")], "must be “one of these choices”"),
+        ([("a", "text", ""), ("a", "number", "")], "is there twice"),
+        ([("", "choice", "x")], "needs a name"),
+        ([("a", "colour", "")], "needs a type"),
+        ([("a" * 65, "text", "")], "is too long"),
+    ],
+)
+def test_a_mistake_in_an_attribute_is_said_in_words(
+    client: Client, foxglove: Brand, attributes: list[tuple[str, str, str]], sentence: str
+) -> None:
+    url = kind_page()
+    data = form_of(client, url, "actionkind_form") | rows(*attributes)
+    answer = client.post(url, data)
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert ActionKind.objects.get(brand=foxglove, slug="purchase").attributes == {}
+
+
+def test_the_type_of_an_attribute_in_use_stays(
+    client: Client, used: Customer, foxglove: Brand
+) -> None:
+    from accounts.identity import parse_identifier
+    from scoring.actions import ActionRow, record_actions
+
+    identifier = f"laurel:{used.public_id}"
+    assert parse_identifier(identifier)
+    (outcome,) = record_actions(
+        brand=foxglove,
+        rows=[
+            ActionRow("till", "with-items", identifier, "purchase", MONDAY, attributes={"items": 3})
+        ],
+        now=MONDAY,
+    )
+    assert outcome.status == "accepted", outcome
+    url = kind_page()
+    data = form_of(client, url, "actionkind_form")
+    answer = client.post(url, data | rows(("items", "text", ""), ("size", "text", "")))
+    html = answer.content.decode()
+    assert "Actions carry “items” already: its type stays number." in html
+    assert "“size” already" not in html
+    assert "stays number" in client.post(url, data | rows(("size", "text", ""))).content.decode()
+    # What nobody carries may change, and choices may be added.
+    answer = client.post(url, data | rows(("items", "number", ""), ("size", "choice", "S, M, L")))
+    assert answer.status_code == 302
+    kind = ActionKind.objects.get(brand=foxglove, slug="purchase")
+    assert kind.attributes == {"items": "number", "size": {"choice": ["S", "M", "L"]}}
+
+
+def test_slug_and_source_of_a_kind_stay(client: Client, foxglove: Brand) -> None:
+    url = kind_page()
+    data = form_of(client, url, "actionkind_form") | {"slug": "other", "source": "1"}
+    assert client.post(url, data).status_code == 302
+    kind = ActionKind.objects.get(brand=foxglove, slug="purchase")
+    assert kind.source == 2
+
+
+def test_two_venues_cannot_have_one_code(client: Client, foxglove: Brand) -> None:
+    url = reverse("admin:scoring_venue_add")
+    data = {"brand": foxglove.pk, "name": "Bank", "slug": "bank", "check_in_code": "SOHO42"}
+    answer = client.post(url, data)
+    assert answer.status_code == 200
+    assert not Venue.objects.filter(slug="bank").exists()
+    assert client.post(url, data | {"check_in_code": "BANK1"}).status_code == 302
+
+
+def test_what_history_depends_on_stays_with_the_brand(
+    client: Client, used: Customer, foxglove: Brand
+) -> None:
+    url = reverse("admin:accounts_brand_change", args=[foxglove.pk])
+    data = form_of(client, url, "brand_form")
+    assert "time_zone" not in data
+    answer = client.post(
+        url,
+        data
+        | {
+            "name": "Foxglove",
+            "promise": "Good coffee",
+            "colour": "#1B4D3E",
+            "time_zone": "Asia/Tokyo",
+            "currency": "JPY",
+            "slug": "fox",
+        },
+    )
+    assert answer.status_code == 302
+    foxglove.refresh_from_db()
+    assert (foxglove.name, foxglove.promise, foxglove.colour) == (
+        "Foxglove",
+        "Good coffee",
+        "#1b4d3e",
+    )
+    assert (foxglove.slug, foxglove.time_zone, foxglove.currency) == (
+        "foxglove",
+        "Europe/London",
+        "GBP",
+    )
+
+
+def test_an_operator_adds_a_brand(db: None) -> None:
+    root = User.objects.create_superuser("root@example.org")
+    client = Client()
+    client.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    url = reverse("admin:accounts_brand_add")
+    data = {
+        "name": "Quay Books",
+        "slug": "quay",
+        "promise": "",
+        "time_zone": "Pacific/Auckland",
+        "currency": "nzd",
+        "colour": "#123456",
+    }
+    assert client.post(url, data | {"time_zone": "Mars/Olympus"}).status_code == 200
+    assert client.post(url, data | {"colour": "red"}).status_code == 200
+    assert client.post(url, data).status_code == 302
+    brand = Brand.objects.get(slug="quay")
+    assert brand.currency == "NZD"
+    # Nothing is published yet, and every page of its rules says so without failing.
+    for name in ("rules", "shape", "publish", "versions", "top_customers"):
+        page = reverse(f"admin:{name}", kwargs={"slug": "quay"})
+        assert client.get(page).status_code == 200, name
+
+
+BADGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "actions": (
+        {"parameter_kinds": ["purchase", "check_in"], "parameter_count": "5"},
+        {"kinds": ["purchase", "check_in"], "count": 5},
+    ),
+    "venues": ({"parameter_count": "3"}, {"count": 3}),
+    "source_points": (
+        {"parameter_source": "purchases", "parameter_count": "500"},
+        {"source": "purchases", "count": 500},
+    ),
+}
+
+
+def badge_add(criterion: str) -> str:
+    return reverse("admin:scoring_badge_add") + f"?criterion={criterion}&brand=foxglove"
+
+
+def test_every_criterion_has_a_form_that_was_tried() -> None:
+    from scoring.criteria import CRITERIA
+
+    assert set(BADGES) == set(CRITERIA)
+
+
+@pytest.mark.parametrize("criterion", BADGES)
+def test_a_badge_of_each_criterion(client: Client, foxglove: Brand, criterion: str) -> None:
+    filled_in, parameters = BADGES[criterion]
+    common = {
+        "title": "Regular",
+        "slug": "regular",
+        "source": "2",
+        "level": "silver",
+        "position": "1",
+    }
+    url = badge_add(criterion)
+    data = form_of(client, url, "badge_form") | common | filled_in
+    assert client.post(url, data).status_code == 302
+    badge = Badge.objects.get(brand=foxglove, slug="regular")
+    assert (badge.criterion, badge.parameters) == (criterion, parameters)
+    change = reverse("admin:scoring_badge_change", args=[badge.pk])
+    page = client.get(change).content.decode()
+    assert client.post(change, sent(page, "badge_form", title="Steady")).status_code == 302
+    badge.refresh_from_db()
+    assert (badge.title, badge.criterion, badge.parameters) == ("Steady", criterion, parameters)
+    # A second one of the same slug is refused in words.
+    again = client.post(url, data)
+    assert again.status_code == 200
+    assert "already exists" in again.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("criterion", "instead", "sentence"),
+    [
+        ("actions", {"parameter_kinds": []}, "At least one action kind is needed"),
+        ("actions", {"parameter_count": "0"}, "Must be between 1 and"),
+        ("actions", {"parameter_count": ""}, "A whole number is needed"),
+        ("venues", {"parameter_count": "many"}, "Enter a whole number"),
+        ("source_points", {"parameter_source": ""}, "Must be one of"),
+    ],
+)
+def test_a_mistake_in_a_badge_is_said_in_words(
+    client: Client, foxglove: Brand, criterion: str, instead: dict[str, Any], sentence: str
+) -> None:
+    common = {
+        "title": "Regular",
+        "slug": "regular",
+        "source": "2",
+        "level": "silver",
+        "position": "1",
+    }
+    url = badge_add(criterion)
+    data = form_of(client, url, "badge_form") | common | BADGES[criterion][0] | instead
+    answer = client.post(url, data)
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert not Badge.objects.exists()
+
+
+def test_the_choice_of_a_criterion_comes_first(client: Client, foxglove: Brand) -> None:
+    page = client.get(reverse("admin:scoring_badge_add")).content.decode()
+    assert all(f"criterion={name}" in page for name in BADGES)
+    assert client.get(badge_add("luck")).status_code == 404
+
+
+def test_customers_are_found_by_name_and_by_identifier(
+    client: Client, used: Customer, stranger: Person
+) -> None:
+    url = reverse("admin:accounts_customer_changelist")
+    found = reverse("admin:accounts_customer_change", args=[used.pk])
+    for term in (
+        "rowan@example.org",
+        "email:Rowan@Example.org",
+        "rowan",
+        used.pseudonym[:4],
+        f"laurel:{used.public_id}",
+    ):
+        assert found in client.get(url, {"q": term}).content.decode(), term
+    assert found not in client.get(url, {"q": "sam@example.org"}).content.decode()
+
+
+def test_a_customers_page_shows_the_receipt_that_the_customer_sees(
+    client: Client, used: Customer
+) -> None:
+    from datetime import UTC, datetime
+
+    import time_machine
+
+    from scoring.explain import explain
+
+    with time_machine.travel(datetime(2026, 11, 28, 12, tzinfo=UTC)):
+        page = client.get(reverse("admin:accounts_customer_change", args=[used.pk]))
+    wanted = explain(customer=used, on=datetime(2026, 11, 28, tzinfo=UTC).date())
+    html = page.content.decode()
+    assert f"{wanted.score:.3f}" in html
+    for line in wanted.lines:
+        assert line.title in html
+        assert str(line.sentence) in html
