@@ -5,6 +5,7 @@ is still due.
 """
 
 import logging
+import time
 from typing import Any
 
 import redis
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 # So long may one ring stand for all that follow it; a lost one is made good by the sweeper.
 RING_SECONDS = 5
+TURN_SECONDS = 60
 
 
 @receiver(actions.customers_due)
@@ -42,8 +44,12 @@ def score_due(*, brand_id: int) -> None:
     # Silenced before looking, so that who comes due from now on rings again.
     ranks.redis_client().delete(_bell(brand_id))
     brand = Brand.objects.get(pk=brand_id)
+    until = time.monotonic() + TURN_SECONDS
     while run.score_due(brand=brand, now=timezone.now()):
-        pass
+        if time.monotonic() > until:
+            # Far below the time limit; other brands get their turn, and this one rings again.
+            ring(brand_id=brand_id)
+            return
 
 
 @shared_task

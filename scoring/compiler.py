@@ -139,12 +139,13 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
     """
     families = [family for group in compilation.families.values() for family in group]
     days: sql.Composable = sql.SQL(", ").join(
-        sql.SQL("({}, {}, {}, {}, {})").format(
+        sql.SQL("({}, {}, {}, {}, {}, {})").format(
             sql.Literal(family.rule_id),
             compilation.scopes[family.key].reads.first_sql(),
             compilation.scopes[family.key].reads.last_sql(),
             compilation.scopes[family.key].writes.first_sql(),
             compilation.scopes[family.key].writes.last_sql(),
+            sql.Literal(compilation.scopes[family.key].is_seeded),
         )
         for family in families
     )
@@ -155,7 +156,7 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
     )
     if not families:
         days, kinds = (
-            sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date)"),
+            sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date, FALSE)"),
             sql.SQL("(0, 0)"),
         )
     return [
@@ -163,7 +164,8 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
     FROM subject
-    CROSS JOIN LATERAL (VALUES {}) AS days (rule_id, read_from, read_until, write_from, write_until)
+    CROSS JOIN LATERAL (VALUES {}) AS days (
+        rule_id, read_from, read_until, write_from, write_until, is_seeded)
 )""").format(days),
         sql.SQL("""
 kind_scope AS MATERIALIZED (

@@ -14,7 +14,7 @@ from django.utils.text import format_lazy, get_text_list
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
-from .problems import Problem, Reader, read_decimal
+from .problems import Problem, Reader, read_decimal, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -83,10 +83,11 @@ def operators_of(type_name: str) -> Sequence[str]:
     return _BY_TYPE[type_name]
 
 
-def type_of_field(field: str, kinds: Sequence[Kind]) -> str | None:
-    """The type of a field's values for these kinds, or None if none of them has it.
+def type_of_field(field: str, kinds: Sequence[Kind], vocabulary: Vocabulary) -> str | None:
+    """The type of a field's values for these kinds, or None if the brand knows no such field.
 
-    Raises ValueError where two of the kinds declare the attribute with different types.
+    An attribute that only other kinds of the brand declare is one that these actions never have.
+    Raises ValueError where two kinds declare the attribute with different types.
     """
     if field == "quantity":
         return "number"
@@ -97,7 +98,10 @@ def type_of_field(field: str, kinds: Sequence[Kind]) -> str | None:
     name = field.removeprefix("attributes.")
     if name == field:
         return None
-    types = {attribute_type(k.attributes[name]) for k in kinds if name in k.attributes}
+    declaring = [kind for kind in kinds if name in kind.attributes] or [
+        kind for kind in vocabulary.kinds.values() if name in kind.attributes
+    ]
+    types = {attribute_type(kind.attributes[name]) for kind in declaring}
     if len(types) > 1:
         raise ValueError(field)
     return types.pop() if types else None
@@ -226,6 +230,8 @@ def _read_value(value: Any, type_name: str) -> tuple[Any, str | None]:
         return None, f"must be a date such as 2026-11-23; it is {value!r}"
     if not isinstance(value, str) or value == "":
         return None, f"must be a text; it is {value!r}"
+    if unstorable(value):
+        return None, unstorable(value)
     if type_name == "weekday" and value not in WEEKDAYS:
         return None, f"must be one of {', '.join(WEEKDAYS)}; it is {value!r}"
     return value, None
@@ -259,17 +265,19 @@ def _parse_condition(
     reader.done()
     if len(problems) > before:
         return None
-    type_name = _checked_type(reader, field, op, kinds)
+    type_name = _checked_type(reader, field, op, kinds, vocabulary)
     if type_name is None:
         return None
     value = _parse_value(reader, raw, op, type_name, vocabulary)
     return Condition(field, op, value, type_name) if len(problems) == before else None
 
 
-def _checked_type(reader: Reader, field: str, op: str, kinds: Sequence[Kind]) -> str | None:
+def _checked_type(
+    reader: Reader, field: str, op: str, kinds: Sequence[Kind], vocabulary: Vocabulary
+) -> str | None:
     """The type of the field's values; None, with a problem, where it has none or ``op`` does not go with it."""
     try:
-        type_name = type_of_field(field, kinds)
+        type_name = type_of_field(field, kinds, vocabulary)
     except ValueError:
         reader.problem("field", f"{field} has different types in these kinds")
         return None

@@ -90,7 +90,7 @@ def parse_rule_set(
         if stage is not None:
             stages.append((place, stage))
     reader.done()
-    _check_stages(stages, problems)
+    problems += _problems_between(stages)
     if problems:
         raise RuleSetError(problems)
     return RuleSetDocument(sources, tuple(stage for _place, stage in stages), words)
@@ -149,8 +149,15 @@ def _parse_stage(reader: Reader, vocabulary: Vocabulary) -> RuleStage | None:
     return stage
 
 
-def _check_stages(stages: list[tuple[str, RuleStage]], problems: list[Problem]) -> None:
-    """Stages of one rule agree in what lasts, and their windows do not overlap."""
+def check_stages(stages: list[tuple[str, RuleStage]]) -> None:
+    """Stages of one rule agree in what lasts, and their windows do not overlap; else RuleSetError."""
+    problems = _problems_between(stages)
+    if problems:
+        raise RuleSetError(problems)
+
+
+def _problems_between(stages: list[tuple[str, RuleStage]]) -> list[Problem]:
+    problems: list[Problem] = []
     by_key: dict[str, list[tuple[str, RuleStage]]] = {}
     for place, stage in stages:
         for other_place, other in by_key.setdefault(stage.key, []):
@@ -169,6 +176,7 @@ def _check_stages(stages: list[tuple[str, RuleStage]], problems: list[Problem]) 
                     )
                 )
         by_key[stage.key].append((place, stage))
+    return problems
 
 
 def windows_overlap(one: RuleStage, other: RuleStage) -> bool:

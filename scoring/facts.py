@@ -76,14 +76,14 @@ fact AS MATERIALIZED (
     WHERE {counts}
 )""")
 
-# The first matching actions before the days that are read, for limits that count for ever.
+# What lies before the facts that are read, for limits that count for ever; cut where ``relations.SEEDED_AT`` says.
 EARLIER_FACTS = sql.SQL("""
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
             FROM accounts_identifier AS identifier
             JOIN scoring_action AS action ON action.identifier_id = identifier.id
             LEFT JOIN amended ON amended.action_id = action.id
             WHERE identifier.customer_id = key_scope.customer_id AND {counts} AND action.kind_id IN ({kinds})
-                AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'""")
+                AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'""")
 
 
 def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Composable:
@@ -96,7 +96,7 @@ def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Co
 
 
 def earlier_facts(*, kinds: list[int], columns: Collection[str]) -> sql.Composable:
-    """A subquery of facts that may lie before a key's scope; the caller cuts it exactly."""
+    """A subquery of the facts before ``SEEDED_AT`` of ``key_scope``."""
     return EARLIER_FACTS.format(columns=_asked(columns), counts=_COUNTS, kinds=_ids(kinds))
 
 

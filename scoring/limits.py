@@ -20,7 +20,7 @@ from .periods import PERIODS, ordinal_of
 from .problems import Problem, Reader
 from .relations import TERM_HAS_KIND, TERM_MATCHES, Compilation, Family, Relation, values, window_of
 from .scopes import Days, Scope
-from .vocabulary import Kind
+from .vocabulary import Kind, Vocabulary
 
 if TYPE_CHECKING:
     from .rules.base import RuleStage
@@ -97,7 +97,10 @@ class Limit:
 
 
 def parse_limits(
-    items: Sequence[tuple[str, Any]], kinds: Sequence[Kind], problems: list[Problem]
+    items: Sequence[tuple[str, Any]],
+    kinds: Sequence[Kind],
+    vocabulary: Vocabulary,
+    problems: list[Problem],
 ) -> tuple[Limit, ...]:
     """Read the limits of a rule; problems are collected with their places."""
     if len(items) > LIMITS_MAX:
@@ -115,7 +118,7 @@ def parse_limits(
         by_type = None
         if by != "customer":
             try:
-                by_type = type_of_field(by, kinds)
+                by_type = type_of_field(by, kinds, vocabulary)
             except ValueError:
                 reader.problem("by", f"{by} has different types in these kinds")
             else:
@@ -473,7 +476,7 @@ class _Pipeline:
         SELECT count(*) FROM (
             SELECT FROM ({earlier}
             ) AS fact JOIN {term} ON {joined}
-            WHERE fact.local_date < key_scope.read_from AND {matches}
+            WHERE {matches}
             LIMIT {most}
         ) AS earlier) AS seed_count
     FROM key_scope WHERE key_scope.rule_id = {rule}""").format(

@@ -1,6 +1,5 @@
 """What a rule set would do to every customer before it is published. Stores nothing."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,13 +7,13 @@ from typing import Any
 
 from psycopg import sql
 
-from accounts.models import Brand, Customer
+from accounts.models import Brand
 
+from .chunks import CHUNK_MEMORY, Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument
 from .models import RuleKey
 from .publication import Effective, effective_document
-from .run import CHUNK, CHUNK_MEMORY
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 
@@ -78,27 +77,28 @@ def preview(
     document: dict[str, Any],
     effective: Effective = "now",
     now: datetime,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    workers: int = 1,
 ) -> Preview:
     """Compute everyone under a draft as if it were published now, and compare with the scores as they stand.
 
-    Raises RuleSetError. Each customer is compared on the day of their stored score.
+    Raises RuleSetError. Each customer is compared on the day of their stored score. ``workers`` connections are used.
     """
     draft = effective_document(brand=brand, document=document, effective=effective, now=now)
     on = now.astimezone(brand.zone).date()
     statement = _statement(compile_rules(draft, rule_ids=_rule_ids(brand, draft))).as_string(None)
-    customers = list(
-        Customer.objects.filter(brand=brand).order_by("pk").values_list("pk", flat=True)
-    )
-    up = down = added = taken = 0
+
+    def one(chunk: list[int]) -> tuple[int, list[tuple[Any, ...]]]:
+        with brand_time(brand):
+            execute("SELECT set_config('work_mem', %(memory)s, TRUE)", {"memory": CHUNK_MEMORY})
+            return len(chunk), execute(statement, {"customers": chunk, "on": on})
+
+    customers = up = down = added = taken = 0
     counts = [0] * (len(EDGES) - 1)
     rises: list[Move] = []
     falls: list[Move] = []
-    for start in range(0, len(customers), CHUNK):
-        chunk = customers[start : start + CHUNK]
-        with brand_time(brand):
-            execute("SELECT set_config('work_mem', %(memory)s, TRUE)", {"memory": CHUNK_MEMORY})
-            rows = execute(statement, {"customers": chunk, "on": on})
+    for count, rows in in_chunks(brand=brand, work=one, workers=workers, progress=progress):
+        customers += count
         for row in rows:
             move = Move(*row[:5])
             change = move.after - move.before
@@ -114,12 +114,10 @@ def preview(
                 counts[_bin(change)] += 1
         rises = sorted(rises, key=lambda m: m.before - m.after)[:LARGEST]
         falls = sorted(falls, key=lambda m: m.after - m.before)[:LARGEST]
-        if progress is not None:
-            progress(start + len(chunk), len(customers))
     return Preview(
         up,
         down,
-        len(customers) - up - down,
+        customers - up - down,
         added,
         taken,
         [(EDGES[n], EDGES[n + 1], count) for n, count in enumerate(counts)],

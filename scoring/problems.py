@@ -55,7 +55,17 @@ def read_moment(value: Any) -> datetime | None:
             return None
     else:
         return None
-    return moment if moment.tzinfo is not None else None
+    # Within years that every calendar here knows, whatever the offset.
+    return moment if moment.tzinfo is not None and 1900 <= moment.year <= 9000 else None
+
+
+def unstorable(text: str) -> str | None:
+    """Why PostgreSQL cannot hold a text, or None where it can."""
+    if "\x00" in text:
+        return "a text cannot hold the character NUL"
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        return "this is no valid Unicode text"
+    return None
 
 
 @dataclass(slots=True)
@@ -97,6 +107,10 @@ class Reader:
             return ""
         if len(value) > longest:
             self.problem(key, f"at most {longest} characters fit here")
+        reason = unstorable(value)
+        if reason is not None:
+            self.problem(key, reason)
+            return ""
         return value
 
     def choice(self, key: str, choices: Iterable[str], *, default: str | None = None) -> str:

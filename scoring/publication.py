@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Brand, User
 
 from .actions import mark_due
-from .documents import RuleSetDocument, parse_rule_set, sources_json
+from .documents import RuleSetDocument, check_stages, parse_rule_set, sources_json
 from .models import Posting, Rule, RuleKey, RuleSet, Source
 from .rules import RuleStage
 
@@ -138,7 +138,8 @@ def take_effect(
     """The draft from a moment on, and what holds now until then (SCORING, section 7).
 
     Rules that did not change stay as they are. A rule that changed or went away keeps a copy of its
-    old stages that ends at ``moment``, and its new stages start there.
+    old stages that ends at ``moment``, and its new stages start there. Raises RuleSetError where the two cannot be
+    stages of one rule.
     """
     old_stages = _by_key(current.rules)
     stages: list[RuleStage] = []
@@ -162,6 +163,7 @@ def take_effect(
         ]
     for old in old_stages.values():
         stages += [part for stage in old for part in _ending(stage, moment)]
+    check_stages([(f"rules[{place}]", stage) for place, stage in enumerate(stages)])
     return replace(draft, rules=tuple(stages))
 
 

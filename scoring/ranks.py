@@ -66,7 +66,8 @@ def _script(text: str) -> "redis.commands.core.Script":
     return redis_client().register_script(text)
 
 
-def _keys(brand_id: int) -> tuple[str, str, str]:
+def keys_of(brand_id: int) -> tuple[str, str, str]:
+    """The Redis keys of a brand: its scores, their revisions, and until when both are complete."""
     stem = f"{settings.LAUREL_REDIS_PREFIX}ranks:{brand_id}"
     return f"{stem}:scores", f"{stem}:revisions", f"{stem}:complete"
 
@@ -80,7 +81,7 @@ def get_rank(*, brand: Brand, score: Decimal) -> Rank:
 
     From Redis in one round trip; from PostgreSQL while Redis is away or not yet rebuilt.
     """
-    scores, _revisions, complete = _keys(brand.pk)
+    scores, _revisions, complete = keys_of(brand.pk)
     try:
         found = _script(_RANK)(keys=[scores, complete], args=[_thousandths(score)])
     except redis.RedisError:
@@ -100,7 +101,7 @@ def write_ranks(*, brand_id: int, rows: Iterable[Row]) -> None:
 
     Raises redis.RedisError where Redis is away; ``catch_up`` then brings it in later.
     """
-    scores, revisions, _complete = _keys(brand_id)
+    scores, revisions, _complete = keys_of(brand_id)
     for batch in _batches(rows):
         arguments = [
             cell
@@ -115,7 +116,7 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
 
     Returns how many scores were written. May run at any time and from several processes at once.
     """
-    scores, revisions, complete = _keys(brand_id)
+    scores, revisions, complete = keys_of(brand_id)
     client = redis_client()
     known = client.get(complete)
     rows = Score.objects.filter(brand=brand_id)

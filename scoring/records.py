@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from accounts.identity import IdentifierError, parse_identifier
 
-from .problems import QUANTITY_MAX, decimal_places, read_decimal, read_moment
+from .problems import QUANTITY_MAX, decimal_places, read_decimal, read_moment, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
 
 # How far ahead of ours a reporting system's clock may be.
@@ -124,7 +124,7 @@ def parse_record(raw: Any) -> Row:
     if not isinstance(raw, Mapping):
         raise RecordError("record", "a record is an object")
     record_type = raw.get("type") or "action"
-    if record_type not in _KEYS:
+    if not isinstance(record_type, str) or record_type not in _KEYS:
         raise RecordError(
             "type", f"must be correction, void or decision, or be left out; it is {record_type!r}"
         )
@@ -187,10 +187,9 @@ def _optional_text(raw: Mapping[str, Any], key: str, longest: int) -> str | None
 def _check_text(field: str, value: str, longest: int) -> None:
     if len(value) > longest:
         raise RecordError(field, f"at most {longest} characters fit here; it has {len(value)}")
-    if "\x00" in value:
-        raise RecordError(field, "a text cannot hold the character NUL")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise RecordError(field, "this is no valid Unicode text")
+    reason = unstorable(value)
+    if reason is not None:
+        raise RecordError(field, reason)
 
 
 def _moment(raw: Mapping[str, Any], key: str) -> datetime:

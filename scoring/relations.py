@@ -92,8 +92,10 @@ class Compilation:
         return joined + sql.SQL(
             """
         JOIN key_scope ON key_scope.customer_id = fact.customer_id AND key_scope.rule_id = term.rule_id
-            AND fact.local_date BETWEEN key_scope.read_from AND key_scope.read_until"""
-        )
+            AND fact.local_date <= key_scope.read_until
+            AND CASE WHEN key_scope.is_seeded THEN fact.occurred_at >= {seeded_at}
+                ELSE fact.local_date >= key_scope.read_from END"""
+        ).format(seeded_at=SEEDED_AT)
 
     def is_written(self) -> sql.Composable:
         """Whether a fact's local date lies in the days that its rule writes."""
@@ -119,6 +121,9 @@ class Compilation:
         )
 
 
+# Where what is read ends and what is only counted begins. A moment, not a date: where clocks are put back over
+# midnight an earlier action may have the later date. Two days before, so that every date that is read is whole.
+SEEDED_AT = sql.SQL("key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'")
 TERM_HAS_KIND = sql.SQL("term.kind_id = fact.kind_id")
 TERM_MATCHES = sql.SQL(
     "term.kind_id = fact.kind_id AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends"

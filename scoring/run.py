@@ -4,9 +4,7 @@
 and may run any number of times: the second finds no difference.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +12,13 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from psycopg import sql
 
 from accounts.models import Brand
 
 from .badges import award_badges
+from .chunks import CHUNK_MEMORY, Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument, SourceShape, parse_rule_set
 from .models import Due, Posting, RuleKey, RuleSet, Score, Source
@@ -29,8 +28,6 @@ from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 
 BATCH = 500
-CHUNK = 12_500
-CHUNK_MEMORY = "256MB"
 DAY_CHUNK = 5000
 
 
@@ -103,9 +100,7 @@ def is_due(*, brand: Brand) -> bool:
     return Due.objects.filter(brand=brand).exists()
 
 
-def score_day(
-    *, brand: Brand, now: datetime, progress: Callable[[int, int], None] | None = None
-) -> int:
+def score_day(*, brand: Brand, now: datetime, progress: Progress | None = None) -> int:
     """Begin the brand's local day: write the scores that are of an earlier day anew.
 
     No award moves with the day, only what is left of each. Idempotent per local date, and right whatever the clocks
@@ -129,44 +124,18 @@ def score_day(
 
 
 def score_all(
-    *,
-    brand: Brand,
-    now: datetime,
-    progress: Callable[[int, int], None] | None = None,
-    workers: int = 1,
+    *, brand: Brand, now: datetime, progress: Progress | None = None, workers: int = 1
 ) -> int:
-    """Recompute every customer of a brand from nothing, in chunks; returns how many were looked at.
+    """Recompute every customer of a brand from nothing, in chunks; returns how many scores were written.
 
     Each chunk is a transaction of its own, so that a run that was stopped can begin again. ``progress`` is
     called with (done, of). ``workers`` chunks run at once, each on a connection of its own.
     """
-    customers = [
-        row[0]
-        for row in execute(
-            "SELECT id FROM accounts_customer WHERE brand_id = %(brand)s ORDER BY id",
-            {"brand": brand.pk},
-        )
-    ]
-    chunks = [customers[start : start + CHUNK] for start in range(0, len(customers), CHUNK)]
-    done = 0
-    lock = threading.Lock()
 
-    def one(chunk: list[int]) -> None:
-        nonlocal done
-        score_customers(brand=brand, customers=chunk, now=now)
-        with lock:
-            done += len(chunk)
-            if progress is not None:
-                progress(done, len(customers))
+    def one(chunk: list[int]) -> int:
+        return len(score_customers(brand=brand, customers=chunk, now=now))
 
-    if workers == 1:
-        for chunk in chunks:
-            one(chunk)
-        return len(customers)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(one, chunks))
-        list(pool.map(lambda _worker: connection.close(), range(workers)))
-    return len(customers)
+    return sum(in_chunks(brand=brand, work=one, workers=workers, progress=progress))
 
 
 def score_customers(

@@ -1,6 +1,5 @@
 """Proof that incremental equals full: everything recomputed from the actions, and every difference named."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
@@ -8,12 +7,13 @@ from typing import Any
 
 from psycopg import sql
 
-from accounts.models import Brand, Customer
+from accounts.models import Brand
 
+from .chunks import Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
-from .models import RuleKey, Score
+from .models import RuleKey
 from .publication import current_document
-from .run import CHUNK, checksum
+from .run import checksum
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 
@@ -54,9 +54,7 @@ class Verification:
         }
 
 
-def verify_ledger(
-    *, brand: Brand, progress: Callable[[int, int], None] | None = None
-) -> Verification:
+def verify_ledger(*, brand: Brand, progress: Progress | None = None) -> Verification:
     """Recompute every customer of a brand from the actions and compare; writes nothing.
 
     Compared are the awards with the sums of the postings, the daily points with the postings, the checksums, and
@@ -70,18 +68,16 @@ def verify_ledger(
     keys = dict(RuleKey.objects.filter(brand=brand).values_list("key", "id"))
     statement = _statement(compile_rules(document, rule_ids=keys)).as_string(None)
     names = {pk: key for key, pk in keys.items()}
-    differences = []
-    total = Customer.objects.filter(brand=brand).count()
-    for customers in _chunks(brand):
+
+    def one(chunk: list[int]) -> list[tuple[Any, ...]]:
         with brand_time(brand):
-            due = {row[0] for row in execute(_DUE, {"customers": customers})}
-            rows = execute(statement, {"customers": [c for c in customers if c not in due]})
-        checked["customers"] += len(customers)
-        checked["customers_due"] += len(due)
+            return execute(statement, {"customers": chunk})
+
+    differences = []
+    for rows in in_chunks(brand=brand, work=one, progress=progress):
         for what, customer, action, rule, source, local_date, expected, found in rows:
-            if what == "counts":
-                checked["actions"] += int(expected)
-                checked["awards"] += int(found)
+            if what in checked:
+                checked[what] += int(found)
             else:
                 differences.append(
                     Difference(
@@ -95,30 +91,22 @@ def verify_ledger(
                         Decimal(found),
                     )
                 )
-        if progress is not None:
-            progress(checked["customers"], total)
-    checked["scores"] = Score.objects.filter(brand=brand).count()
     return Verification(checked, differences)
-
-
-def _chunks(brand: Brand) -> Iterator[list[int]]:
-    ids = list(Customer.objects.filter(brand=brand).order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), CHUNK):
-        yield ids[start : start + CHUNK]
-
-
-_DUE = """
-SELECT customer_id FROM scoring_due WHERE customer_id = ANY(%(customers)s)
-UNION
-SELECT identifier.customer_id FROM scoring_due AS due
-JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
-WHERE identifier.customer_id = ANY(%(customers)s)
-"""
 
 
 def _statement(compiled: CompiledRules) -> sql.Composable:
     return sql.SQL("""
-WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{ctes},
+WITH asked AS (SELECT unnest(%(customers)s::bigint[]) AS customer_id),
+waiting AS (
+    SELECT due.customer_id FROM scoring_due AS due WHERE due.customer_id IN (SELECT customer_id FROM asked)
+    UNION
+    SELECT identifier.customer_id FROM scoring_due AS due
+    JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+    WHERE identifier.customer_id IN (SELECT customer_id FROM asked)
+),
+subject AS MATERIALIZED (
+    SELECT customer_id FROM asked WHERE customer_id NOT IN (SELECT customer_id FROM waiting)
+),{ctes},
 posting AS MATERIALIZED (
     SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date,
         sum(posting.points) AS points
@@ -190,10 +178,18 @@ SELECT 'checksum', score.customer_id, NULL, NULL, NULL, NULL, expected.a::text, 
 FROM expected JOIN scoring_score AS score ON score.customer_id = expected.customer_id
 WHERE (expected.a, expected.b) IS DISTINCT FROM (score.checksum_a, score.checksum_b)
 UNION ALL
-SELECT 'counts', NULL, NULL, NULL, NULL, NULL,
+SELECT 'customers', NULL, NULL, NULL, NULL, NULL, NULL, (SELECT count(*) FROM asked)::text
+UNION ALL
+SELECT 'customers_due', NULL, NULL, NULL, NULL, NULL, NULL, (SELECT count(*) FROM waiting)::text
+UNION ALL
+SELECT 'actions', NULL, NULL, NULL, NULL, NULL, NULL,
     (SELECT count(*) FROM subject JOIN accounts_identifier AS i ON i.customer_id = subject.customer_id
-        JOIN scoring_action AS a ON a.identifier_id = i.id)::text,
-    (SELECT count(*) FROM award)::text
+        JOIN scoring_action AS a ON a.identifier_id = i.id)::text
+UNION ALL
+SELECT 'awards', NULL, NULL, NULL, NULL, NULL, NULL, (SELECT count(*) FROM award)::text
+UNION ALL
+SELECT 'scores', NULL, NULL, NULL, NULL, NULL, NULL,
+    (SELECT count(*) FROM subject JOIN scoring_score AS score ON score.customer_id = subject.customer_id)::text
 """).format(
         ctes=compiled.ctes,
         sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),

@@ -50,7 +50,9 @@ class Bonus(RuleStage):
             **common,
             kinds=kinds,
             conditions=conditions,
-            limits=parse_limits(reader.items("limits"), found, reader.problems),
+            limits=parse_limits(
+                reader.items("limits"), found, common["vocabulary"], reader.problems
+            ),
             percent=reader.decimal("percent", most=PERCENT_MAX),
         )
 

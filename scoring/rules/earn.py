@@ -51,7 +51,9 @@ class Earn(RuleStage):
             **common,
             kinds=kinds,
             conditions=conditions,
-            limits=parse_limits(reader.items("limits"), found, reader.problems),
+            limits=parse_limits(
+                reader.items("limits"), found, common["vocabulary"], reader.problems
+            ),
             points=reader.whole("points", default=0),
             rate=reader.decimal("rate", most=RATE_MAX, default=Decimal(0)),
         )

@@ -1,0 +1,458 @@
+"""What is measured, and the floor of each: one function a figure, each yields lines of the table."""
+
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import Brand, Customer, Identifier
+from loyalty.exports.datasets import TopCustomersFilter, top_customers
+from loyalty.exports.formats.csv import Csv
+from scoring import ranks
+from scoring.actions import ActionRow, record_actions
+from scoring.models import ActionKind, Posting
+from scoring.preview import preview
+from scoring.publication import current_rule_set
+from scoring.run import is_due, score_all, score_due
+
+from . import tasks, world
+from .rules import LONG_RULES, RULES, changed
+
+NOW = datetime.now(UTC)
+REPEATS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. ``measured`` and ``floor`` are in ``unit``; ``reach`` is what the ratio should be."""
+
+    name: str
+    floor_name: str
+    unit: str
+    measured: float
+    floor: float
+    reach: str
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Measured by floor."""
+        return self.measured / self.floor if self.floor else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much there is of what. ``scaled`` makes all of it smaller."""
+
+    customers: int = 50_000
+    actions: int = 1_000_000
+    long_history: int = 100_000
+    members: int = 1_000_000
+    exported: int = 100_000
+    due: int = 50_000
+    single: int = 300
+
+    def scaled(self, scale: float) -> "Sizes":
+        """The same by a factor."""
+        return replace(
+            self,
+            **{name: max(20, int(getattr(self, name) * scale)) for name in self.__slots__},
+        )
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long one call takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def best(work: Callable[[], Any], repeats: int = REPEATS) -> float:
+    """The shortest of some calls: what the machine can do when nothing else disturbs it."""
+    return min(seconds(work) for _repeat in range(repeats))
+
+
+def everyone(sizes: Sizes) -> Iterator[Figure]:
+    """Recomputing, posting and previewing everyone."""
+    brand = world.brand_with(slug="bench-everyone", rules=RULES, now=NOW)
+    customers = world.add_customers(brand=brand, count=sizes.customers, now=NOW)
+    world.add_actions(
+        brand=brand, customers=customers, count=sizes.actions, days=365, until=NOW, origin="bench"
+    )
+    world.settle()
+    workers = min(2, os.cpu_count() or 1)
+    first = seconds(lambda: score_all(brand=brand, now=NOW, workers=workers))
+    postings = Posting.objects.count()
+    yield Figure(
+        f"first posting of {postings:,} awards",
+        "COPY of as many ledger rows, same keys and indexes",
+        "s",
+        first,
+        _copy_of_the_ledger(),
+        "at most 4",
+    )
+    world.settle()
+
+    def grouped() -> None:
+        world.run(
+            """
+            SELECT identifier.customer_id, sum(action.quantity)
+            FROM scoring_action AS action
+            JOIN accounts_identifier AS identifier ON identifier.id = action.identifier_id
+            WHERE action.brand_id = %(brand)s
+            GROUP BY identifier.customer_id
+            """,
+            brand=brand.pk,
+        )
+
+    name = f"{sizes.actions:,} actions, {sizes.customers:,} customers, {len(RULES['rules'])} rules"
+    floor_name = "SELECT customer, sum(quantity) GROUP BY over the same"
+    floor = best(grouped)
+    again = best(lambda: score_all(brand=brand, now=NOW, workers=workers))
+    floor = min(floor, best(grouped))
+    assert Posting.objects.count() == postings, "a recomputation must find no difference"
+    yield Figure(
+        f"recompute all, nothing to post: {name}",
+        floor_name,
+        "s",
+        again,
+        floor,
+        "at most 12, aim 8",
+        f"{workers} connections",
+    )
+    looked = best(
+        lambda: preview(
+            brand=brand, document=changed(), effective="always", now=NOW, workers=workers
+        )
+    )
+    yield Figure(
+        "preview of one changed rule on the same",
+        floor_name,
+        "s",
+        looked,
+        min(floor, best(grouped)),
+        "at most 12, aim 8",
+        f"{workers} connections",
+    )
+
+
+def _copy_of_the_ledger() -> float:
+    """How long COPY takes to write the ledger's rows into an empty table that is keyed and indexed alike."""
+    world.run("DROP TABLE IF EXISTS bench_posting")
+    world.run("CREATE TABLE bench_posting (LIKE scoring_posting INCLUDING ALL EXCLUDING IDENTITY)")
+    for (definition,) in world.run(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = 'scoring_posting'::regclass AND contype = 'f'"
+    ):
+        world.run(f"ALTER TABLE bench_posting ADD {definition}")
+    raw = connection.connection
+    with raw.cursor().copy("COPY scoring_posting TO STDOUT (FORMAT binary)") as out:
+        pieces = [bytes(piece) for piece in out]
+
+    def copy() -> None:
+        with (
+            raw.transaction(),
+            raw.cursor().copy("COPY bench_posting FROM STDIN (FORMAT binary)") as into,
+        ):
+            for piece in pieces:
+                into.write(piece)
+
+    took = seconds(copy)
+    world.run("DROP TABLE bench_posting")
+    return took
+
+
+@contextmanager
+def a_worker() -> Iterator[None]:
+    """A real Celery worker with one process, idle."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "celery",
+            "--app=bench.tasks",
+            "worker",
+            "--pool=prefork",
+            "--concurrency=1",
+            "--loglevel=ERROR",
+            "--without-gossip",
+            "--without-mingle",
+        ],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "loyalty.settings"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        # Warm in every respect: the first tasks of a worker connect and plan.
+        for _turn in range(30):
+            _round_trip()
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(condition: Callable[[], Any]) -> None:
+    until = time.perf_counter() + 30
+    while not condition():
+        if time.perf_counter() > until:
+            raise TimeoutError
+        time.sleep(0.0001)
+
+
+def _round_trip() -> float:
+    client = ranks.redis_client()
+    key = f"{settings.LAUREL_REDIS_PREFIX}bench:{random.getrandbits(60)}"
+    begun = time.perf_counter()
+    tasks.nothing.apply_async(kwargs={"key": key})
+    _wait(lambda: client.exists(key))
+    return time.perf_counter() - begun
+
+
+def one_action(sizes: Sizes) -> Iterator[Figure]:
+    """From the commit of an action to its being visible in score and rank, on an idle worker."""
+    brand = world.brand_with(slug="bench-one", rules=RULES, now=NOW)
+    customers = world.add_customers(brand=brand, count=500, now=NOW)
+    world.add_actions(
+        brand=brand, customers=customers, count=10_000, days=365, until=NOW, origin="bench"
+    )
+    score_all(brand=brand, now=NOW)
+    ranks.catch_up(brand_id=brand.pk, now=NOW)
+    world.settle()
+    client = ranks.redis_client()
+    _scores, revisions, _complete = ranks.keys_of(brand.pk)
+    visible, trips = [], []
+    with a_worker():
+        for turn in range(sizes.single + 20):
+            customer = random.choice(customers)
+            known = client.hget(revisions, customer)
+            begun = _record_one(brand, customer, f"one-{turn}")
+            _wait(lambda customer=customer, known=known: client.hget(revisions, customer) != known)  # type: ignore[misc]
+            if turn >= 20:
+                visible.append(time.perf_counter() - begun)
+                trips.append(_round_trip())
+    for name, measure in (("median", statistics.median), ("p99", _p99)):
+        yield Figure(
+            f"one action, from commit to score and rank, {name}",
+            "round trip of a Celery task that does nothing",
+            "ms",
+            1000 * measure(visible),
+            1000 * measure(trips),
+            "at most 2.5",
+            f"{len(visible)} actions",
+        )
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+def _record_one(brand: Brand, customer: int, external_id: str) -> float:
+    """Record one action of now; returns when it was committed."""
+    identifier = Identifier.objects.get(customer_id=customer, scheme="email")
+    now = datetime.now(UTC)
+    record_actions(
+        brand=brand,
+        rows=[
+            ActionRow(
+                origin="bench-one",
+                external_id=external_id,
+                identifier=str(identifier),
+                kind="purchase",
+                occurred_at=now,
+                quantity=Decimal("24.90"),
+            )
+        ],
+        now=now,
+    )
+    return time.perf_counter()
+
+
+def long_history(sizes: Sizes) -> Iterator[Figure]:
+    """Scoring one new action of somebody with a long past, and of somebody with a short one."""
+    brand = world.brand_with(slug="bench-long", rules=LONG_RULES, now=NOW)
+    short, long = world.add_customers(brand=brand, count=2, now=NOW)
+    for customer, count in ((short, 10), (long, sizes.long_history)):
+        world.add_actions(
+            brand=brand,
+            customers=[customer],
+            count=count,
+            days=3 * 365,
+            until=NOW - timedelta(minutes=1),
+            origin=f"bench-{customer}",
+        )
+    score_all(brand=brand, now=NOW)
+    world.settle()
+    times: dict[int, list[float]] = {short: [], long: []}
+    for turn in range(120):
+        for customer in (short, long):
+            _record_one(brand, customer, f"{customer}-{turn}")
+            took = seconds(lambda: score_due(brand=brand, now=datetime.now(UTC)))
+            if turn >= 20:
+                times[customer].append(took)
+    yield Figure(
+        f"scoring a new action after {sizes.long_history:,} others",
+        "the same after 10 others",
+        "ms",
+        1000 * statistics.median(times[long]),
+        1000 * statistics.median(times[short]),
+        "at most 3",
+        "over 3 years, limits per day to month and one first-ever",
+    )
+
+
+def sustained(sizes: Sizes) -> Iterator[Figure]:
+    """How many due customers one process scores in a second."""
+    brand = Brand.objects.get(slug="bench-everyone")
+    customers = list(
+        Customer.objects.filter(brand=brand).order_by("?").values_list("pk", flat=True)[: sizes.due]
+    )
+    kind = ActionKind.objects.get(brand=brand, slug="purchase")
+    world.run(
+        """
+        WITH added AS (
+            INSERT INTO scoring_action (brand_id, identifier_id, kind_id, occurred_at, received_at, quantity, state,
+                origin, external_id)
+            SELECT %(brand)s, identifier.id, %(kind)s, %(now)s, %(now)s, 10, 'accepted', 'bench-due', identifier.id::text
+            FROM accounts_identifier AS identifier WHERE identifier.customer_id = ANY(%(customers)s)
+            RETURNING identifier_id
+        )
+        INSERT INTO scoring_due (brand_id, identifier_id, since, until, why, marked_at)
+        SELECT %(brand)s, identifier_id, %(now)s::date, %(now)s::date, 'facts', %(now)s FROM added
+        """,
+        brand=brand.pk,
+        kind=kind.pk,
+        customers=customers,
+        now=NOW,
+    )
+    world.settle()
+
+    def work() -> None:
+        while is_due(brand=brand):
+            score_due(brand=brand, now=NOW)
+
+    took = seconds(work)
+    world.run("CREATE TABLE bench_upsert (id bigint PRIMARY KEY, points bigint, at timestamptz)")
+    rows = min(10_000, len(customers))
+
+    def upserts() -> None:
+        with connection.cursor() as cursor:
+            for customer in customers[:rows]:
+                cursor.execute(
+                    "INSERT INTO bench_upsert VALUES (%s, 1, now()) "
+                    "ON CONFLICT (id) DO UPDATE SET points = bench_upsert.points + 1",
+                    [customer],
+                )
+
+    floor = seconds(upserts)
+    world.run("DROP TABLE bench_upsert")
+    yield Figure(
+        f"customers scored a second, one process, {len(customers):,} due",
+        "single-row upserts a second, each committed, one client",
+        "1/s",
+        len(customers) / took,
+        rows / floor,
+        "at least 1",
+    )
+
+
+def rank(sizes: Sizes) -> Iterator[Figure]:
+    """The rank of one among many."""
+    brand = world.brand_with(slug="bench-rank", rules=RULES, now=NOW)
+    client = ranks.redis_client()
+    ranks.write_ranks(
+        brand_id=brand.pk,
+        rows=(
+            (number, Decimal(random.randrange(1_000_000)) / 1000, 1)
+            for number in range(sizes.members)
+        ),
+    )
+    scores, _revisions, complete = ranks.keys_of(brand.pk)
+    client.set(complete, NOW.isoformat())
+    asked = [Decimal(random.randrange(1_000_000)) / 1000 for _turn in range(5000)]
+    found: list[float] = []
+    floor: list[float] = []
+    for score in asked:
+        found.append(seconds(lambda score=score: ranks.get_rank(brand=brand, score=score)))  # type: ignore[misc]
+        least = f"({int(score * 1000)}"
+        floor.append(seconds(lambda least=least: client.zcount(scores, least, "+inf")))  # type: ignore[misc]
+    client.delete(scores, _revisions, complete)
+    yield Figure(
+        f"rank of one among {sizes.members:,}, median",
+        "a bare ZCOUNT round trip",
+        "ms",
+        1000 * statistics.median(found),
+        1000 * statistics.median(floor),
+        "at most 1.5",
+    )
+
+
+def export(sizes: Sizes) -> Iterator[Figure]:
+    """Top customers as CSV."""
+    brand = world.brand_with(slug="bench-export", rules=RULES, now=NOW)
+    world.add_customers(brand=brand, count=sizes.exported, now=NOW)
+    rule_set = current_rule_set(brand=brand)
+    assert rule_set is not None
+    world.run(
+        """
+        INSERT INTO scoring_score (customer_id, brand_id, score, points, sub_scores, source_points, rule_set_id,
+            scored_on, scored_at, revision, checksum_a, checksum_b)
+        SELECT id, brand_id, round((random() * 1000)::numeric, 3), (random() * 5000)::bigint,
+            ARRAY[random(), random(), random(), random(), random(), random()],
+            ARRAY[1, 2, 3, 4, 5, 6], %(rule_set)s, %(now)s::date, %(now)s, 1, 0, 0
+        FROM accounts_customer WHERE brand_id = %(brand)s
+        """,
+        brand=brand.pk,
+        rule_set=rule_set.pk,
+        now=NOW,
+    )
+    world.settle()
+    dataset = top_customers(
+        brand=brand,
+        chosen=TopCustomersFilter(),
+        as_of=NOW.date(),
+        rule_set_version=rule_set.version,
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    written = []
+    took = best(lambda: written.append(sum(len(piece) for piece in Csv().write(dataset))))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
+
+    def bare() -> None:
+        connection.ensure_connection()
+        with connection.connection.cursor().copy(
+            f"COPY (SELECT * FROM scoring_score WHERE brand_id = {brand.pk} ORDER BY score DESC) TO STDOUT (FORMAT csv)"
+        ) as out:
+            for _piece in out:
+                pass
+
+    yield Figure(
+        f"export of {sizes.exported:,} top customers as CSV",
+        "COPY (SELECT ...) TO STDOUT",
+        "s",
+        took,
+        best(bare),
+        "at most 4",
+        f"{written[0] / 1e6:.1f} MB; peak memory of the process grew by {grown / 1024:.1f} MB",
+    )
+
+
+FIGURES = {
+    "everyone": everyone,
+    "sustained": sustained,
+    "one": one_action,
+    "long": long_history,
+    "rank": rank,
+    "export": export,
+}
