@@ -2,7 +2,7 @@
 # make test   lint and tests
 # make lint   only the lint
 # make bench  measure
-# make screens  pictures of every page, in test-results/screens
+# make screens  pictures of every page, in .laurel/screens
 # make stop   stop what make run started in another terminal
 # make clean  remove what was set up here; the data in .laurel/ stay
 

@@ -292,6 +292,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("en-gb", _("British English"))]
 LOCALE_PATHS = [TREE / "locale"]
+FORMAT_MODULE_PATH = ["loyalty.formats"]
 
 # --- Files
 

@@ -67,7 +67,8 @@ def receipt(request: HttpRequest, customer: Customer, action_id: int) -> HttpRes
         here="activity",
         action=action,
         line=queries.get_activity(customer=customer, action_id=action.pk),
-        lines=explanation.lines,
+        # What gave points comes first; what did not says why below it.
+        lines=sorted(explanation.lines, key=lambda line: not line.points),
         points=sum(line.points for line in explanation.lines),
         worth=sum((line.worth for line in explanation.lines), Decimal(0)),
         score=queries.get_score(customer=customer, on=today),

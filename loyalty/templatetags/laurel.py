@@ -58,9 +58,16 @@ def stamp(badge: Any, *, earned: bool) -> dict[str, Any]:
 
 
 @register.inclusion_tag("parts/mark.html")
-def mark(slug: str) -> dict[str, Any]:
-    """The rosette beside a brand's name."""
-    return {"band": stamps.brand_mark(slug)}
+def mark(slug: str, colour: str = "") -> dict[str, Any]:
+    """The rosette beside a brand's name; with a colour where the page has another brand's look."""
+    colours = {}
+    if colour:
+        light, dark = theme.palettes(colour)["light"], theme.palettes(colour)["dark"]
+        colours = {
+            name: f"light-dark({light[token]}, {dark[token]})"
+            for name, token in (("disc", "brand"), ("lines", "brand-ink"))
+        }
+    return {"band": stamps.brand_mark(slug), **colours}
 
 
 @register.inclusion_tag("parts/ring.html")

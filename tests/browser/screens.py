@@ -3,22 +3,21 @@
     make screens                                   all of them
     python -m tests.browser.screens score badges   only these
 
-They are of the demo brand in LAUREL_HOME, which is made or brought up to date first, and go to
-``test-results/screens``.
+They are of the demo brand in LAUREL_HOME, which is made or brought up to date first, and go to its
+folder ``screens``.
 """
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Thread
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from loyalty import embedded
 
-FOLDER = Path("test-results/screens")
+FOLDER = embedded.default_home() / "screens"
 
 
 @contextmanager
