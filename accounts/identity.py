@@ -37,9 +37,10 @@ def parse_identifier(text: str) -> tuple[str, str]:
         raise IdentifierError(
             f"an identifier looks like email:someone@example.org; this is {text[:80]!r}"
         )
+    value = value.lower() if scheme == "email" else value
     if len(value) > 254 or any(ord(letter) < 32 for letter in value):
         raise IdentifierError("an identifier has at most 254 printable characters after the colon")
-    return scheme, value.lower() if scheme == "email" else value
+    return scheme, value
 
 
 def create_customer(
@@ -65,6 +66,8 @@ def join_brand(*, brand: Brand, user: User, now: datetime) -> Customer:
 
     Whatever arrived for the user's e-mail address before becomes theirs: signing in proved it.
     """
+    # The user's row is the lock: who joins twice at once becomes one customer.
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     customer = Customer.objects.filter(brand=brand, user=user).first()
     if customer is None:
         customer = create_customer(

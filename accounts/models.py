@@ -20,11 +20,11 @@ from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-HEX_COLOUR_PATTERN = re.compile(r"^#[0-9a-f]{6}$")
+HEX_COLOUR_PATTERN = re.compile(r"^#[0-9a-f]{6}\Z")
 HEX_COLOUR = RegexValidator(
     HEX_COLOUR_PATTERN.pattern, _("Write the colour as # and six hex digits.")
 )
-CURRENCY_PATTERN = re.compile(r"^[A-Z]{3}$")
+CURRENCY_PATTERN = re.compile(r"^[A-Z]{3}\Z")
 CURRENCY = RegexValidator(
     CURRENCY_PATTERN.pattern, _("Write the currency as three capitals (ISO 4217).")
 )

@@ -14,7 +14,7 @@ from accounts.models import Brand
 
 from .criteria import CRITERIA, Criterion
 from .facts import AMENDED, facts
-from .models import Badge
+from .models import ActionKind, Badge
 from .problems import Problem, Reader
 from .statements import brand_time, execute
 from .vocabulary import Vocabulary
@@ -52,7 +52,8 @@ def award_badges(*, brand: Brand, customers: Sequence[int]) -> None:
     """Bring the badges of these customers up to date with their facts, in ``brand_time``. May run twice."""
     badges = _fingerprint(brand)
     if badges:
-        execute(_award_statement(brand.pk, badges), {"customers": list(customers)})
+        kinds = tuple(ActionKind.objects.filter(brand=brand).values_list("id", "source"))
+        execute(_award_statement(brand.pk, badges, kinds), {"customers": list(customers)})
 
 
 def progress_of(
@@ -79,7 +80,9 @@ def _fingerprint(brand: Brand) -> tuple[tuple[Any, ...], ...]:
 
 
 @lru_cache(maxsize=64)
-def _award_statement(brand_id: int, _badges: tuple[tuple[Any, ...], ...]) -> str:
+def _award_statement(
+    brand_id: int, _badges: tuple[tuple[Any, ...], ...], _kinds: tuple[tuple[int, int], ...]
+) -> str:
     badges = list(Badge.objects.filter(brand_id=brand_id).select_related("brand"))
     vocabulary = Vocabulary.of(badges[0].brand)
     # Grain: one badge of one customer. A running sum may fall on the same day as it rises; the day counts as a whole.

@@ -8,8 +8,10 @@ from django.db import transaction
 
 from accounts.models import CURRENCY_PATTERN, HEX_COLOUR_PATTERN, Brand
 
+from .documents import RuleSetError
 from .models import KEY_PATTERN, Action, ActionKind, Rule, Source, Venue
 from .problems import Problem, Reader
+from .publication import current_document
 from .vocabulary import ATTRIBUTE_TYPES
 
 
@@ -64,7 +66,21 @@ def setup_brand(*, document: Any) -> Brand:
         ActionKind.objects.update_or_create(brand=brand, slug=kind.pop("slug"), defaults=kind)
     for venue in venues:
         Venue.objects.update_or_create(brand=brand, slug=venue.pop("slug"), defaults=venue)
+    _check_rules(brand)
     return brand
+
+
+def _check_rules(brand: Brand) -> None:
+    """What is in force must still read with the kinds as they are now; else BrandError."""
+    try:
+        current_document(brand=brand)
+    except RuleSetError as error:
+        raise BrandError(
+            [
+                Problem("kinds", f"the rules in force need them as they were ({place}: {reason})")
+                for place, reason in error.problems
+            ]
+        ) from error
 
 
 def _kind(reader: Reader) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from django.utils.text import format_lazy, get_text_list
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
-from .problems import Problem, Reader, read_decimal, unstorable
+from .problems import Problem, Reader, read_date, read_decimal, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -222,11 +222,9 @@ def _read_value(value: Any, type_name: str) -> tuple[Any, str | None]:
             else (None, f"must be true or false; it is {value!r}")
         )
     if type_name == "date":
-        try:
-            if isinstance(value, str) and len(value) == 10:
-                return datetime.date.fromisoformat(value), None
-        except ValueError:
-            pass
+        day = read_date(value)
+        if day is not None:
+            return day, None
         return None, f"must be a date such as 2026-11-23; it is {value!r}"
     if not isinstance(value, str) or value == "":
         return None, f"must be a text; it is {value!r}"

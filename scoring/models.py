@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Customer, Identifier, User
 
-KEY_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
+KEY_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]*\Z")
 KEY = RegexValidator(KEY_PATTERN.pattern, _("Use small letters, digits, hyphens and underscores."))
 
 

@@ -1,13 +1,15 @@
 """Problems found in what somebody wrote, each with its place, collected so that all are told at once."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # Far above any real rule, and low enough that no product of them leaves a bigint.
 POINTS_MAX = 10**9
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 RATE_MAX = Decimal(10**5)
 QUANTITY_MAX = Decimal(10**10)
 
@@ -57,6 +59,16 @@ def read_moment(value: Any) -> datetime | None:
         return None
     # Within years that every calendar here knows, whatever the offset.
     return moment if moment.tzinfo is not None and 1900 <= moment.year <= 9000 else None
+
+
+def read_date(value: Any) -> date | None:
+    """The date that a text of the form YYYY-MM-DD says, or None if it says none."""
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return None
 
 
 def unstorable(text: str) -> str | None:

@@ -39,8 +39,10 @@ def current_document(*, brand: Brand) -> RuleSetDocument | None:
     return None if rule_set is None else parse_rule_set(document_of(rule_set), brand=brand)
 
 
+@transaction.atomic
 def get_draft(*, brand: Brand) -> RuleSet:
     """The one draft of a brand; copied from the version in force where there is none yet."""
+    Brand.objects.select_for_update(no_key=True).get(pk=brand.pk)
     draft = RuleSet.objects.filter(brand=brand, version=None).first()
     if draft is not None:
         return draft
@@ -54,6 +56,7 @@ def save_draft(*, brand: Brand, document: dict[str, Any]) -> RuleSet:
     """Make this document the brand's draft. Raises RuleSetError; then the former draft stays."""
     parsed = parse_rule_set(document, brand=brand)
     with transaction.atomic():
+        Brand.objects.select_for_update(no_key=True).get(pk=brand.pk)
         RuleSet.objects.filter(brand=brand, version=None).delete()
         plain = parsed.to_json()
         return _store(brand, plain["sources"], plain["rules"], RuleSet(brand=brand))
@@ -79,7 +82,8 @@ def publish(
     ``effective`` is "now" (from now on), "always" (rewrite the past), a local date, or a moment.
     Raises RuleSetError, and then nothing changes.
     """
-    # One publication of a brand at a time, so that versions have no gaps and each builds on the last.
+    # One publication of a brand at a time, so that versions have no gaps and each builds on the last. The lock also
+    # waits for new customers that are not committed yet, which would otherwise not be marked.
     Brand.objects.select_for_update().get(pk=brand.pk)
     parsed = effective_document(brand=brand, document=document, effective=effective, now=now)
     known = set(RuleKey.objects.filter(brand=brand).values_list("key", flat=True))

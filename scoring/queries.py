@@ -64,7 +64,8 @@ def get_score(*, customer: Customer, on: date) -> ScoreView:
     if rule_set is None:
         return ScoreView(Decimal(0), 0, (), None, waits, on)
     worth = worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=[When(on)])[0]
-    counts = dict(execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT}))
+    with brand_time(customer.brand):
+        counts = dict(execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT}))
     return ScoreView(
         worth.score,
         worth.points,
@@ -96,7 +97,7 @@ SELECT EXISTS (
     SELECT FROM scoring_due AS due LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
     WHERE due.brand_id = %(brand)s AND coalesce(due.customer_id, identifier.customer_id) = %(customer)s)
 """
-# Grain: one source. Index: action by identifier.
+# Grain: one source; only actions that count. Index: action by identifier.
 _RECENT_ACTIONS = """
 SELECT kind.source::int, count(*)::int
 FROM accounts_identifier AS identifier
@@ -105,6 +106,10 @@ JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
 WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s::date
     AND NOT EXISTS (
         SELECT FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id AND amendment.type = 'void')
+    AND (action.state = 'accepted' OR (
+        SELECT amendment.accepted FROM scoring_amendment AS amendment
+        WHERE amendment.action_id = action.id AND amendment.type = 'decision'
+        ORDER BY amendment.at, amendment.external_id LIMIT 1))
 GROUP BY kind.source
 """
 
@@ -215,8 +220,7 @@ ORDER BY action.occurred_at DESC, action.id DESC
 class ActivityLine:
     """One action as its customer sees it.
 
-    ``state`` is ``counted``, ``capped`` (a limit took all or some), ``no_points``, ``pending``, ``rejected`` or
-    ``reversed``.
+    ``state`` is ``counted``, ``no_points``, ``pending``, ``rejected`` or ``reversed``.
     """
 
     action_id: int

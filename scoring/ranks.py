@@ -23,6 +23,8 @@ from .models import Score
 # How long a transaction that writes scores may take from its first write to its end.
 MARGIN = timedelta(minutes=2)
 BATCH = 2000
+# A rebuild that died holds others up no longer than this.
+REBUILD_SECONDS = 120
 
 Row = tuple[int, Decimal, int]
 
@@ -121,6 +123,9 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
     known = client.get(complete)
     rows = Score.objects.filter(brand=brand_id)
     if known is None:
+        # One rebuilds at a time: another would empty what this one has said is complete.
+        if not client.set(f"{complete}:rebuilding", 1, nx=True, ex=REBUILD_SECONDS):
+            return 0
         client.delete(scores, revisions)
     else:
         until = known.decode() if isinstance(known, bytes) else known
@@ -132,6 +137,8 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
         write_ranks(brand_id=brand_id, rows=batch)
         count += len(batch)
     client.set(complete, now.isoformat())
+    if known is None:
+        client.delete(f"{complete}:rebuilding")
     return count
 
 

@@ -1,14 +1,14 @@
 """Records: facts as plain values, on their way into ``record_actions`` (SCORING, section 12)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from accounts.identity import IdentifierError, parse_identifier
 
-from .problems import QUANTITY_MAX, decimal_places, read_decimal, read_moment, unstorable
+from .problems import QUANTITY_MAX, decimal_places, read_date, read_decimal, read_moment, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
 
 # How far ahead of ours a reporting system's clock may be.
@@ -244,7 +244,7 @@ def checked_action(
     checked = ActionRow(
         row.origin,
         row.external_id,
-        row.identifier,
+        ":".join(identifier),
         row.kind,
         row.occurred_at,
         row.quantity,
@@ -268,8 +268,8 @@ def checked_amendment(row: AmendmentRow, *, vocabulary: Vocabulary) -> Amendment
             raise RecordError(
                 "currency", f"the brand's currency is {vocabulary.currency}; this is {row.currency}"
             )
-    else:
-        _check_text("reason", row.reason, 200)
+        return replace(row, currency=None)
+    _check_text("reason", row.reason, 200)
     return row
 
 
@@ -330,19 +330,18 @@ def _check_attribute(field: str, value: Any, declared: Any) -> None:
         number = None if isinstance(value, str) else read_decimal(value)
         if number is None:
             raise RecordError(field, f"must be a number; it is {value!r}")
-        if abs(number) > QUANTITY_MAX or len(number.as_tuple().digits) > 30:
-            raise RecordError(field, f"must have at most {len(str(QUANTITY_MAX))} digits")
+        if abs(number) > QUANTITY_MAX or decimal_places(number) > 12:
+            raise RecordError(
+                field,
+                f"must be at most {QUANTITY_MAX} with at most 12 decimal places; it is {value}",
+            )
     elif type_name == "yes_no":
         if not isinstance(value, bool):
             raise RecordError(field, f"must be true or false; it is {value!r}")
     elif not isinstance(value, str):
         raise RecordError(field, f"must be a text; it is {value!r}")
     elif type_name == "date":
-        try:
-            is_date = len(value) == 10 and bool(date.fromisoformat(value))
-        except ValueError:
-            is_date = False
-        if not is_date:
+        if read_date(value) is None:
             raise RecordError(field, f"must be a date such as 2026-11-23; it is {value!r}")
     elif type_name == "choice":
         if value not in declared["choice"]:

@@ -271,7 +271,9 @@ _LOCK = (
 )
 
 # What a posting adds to the two sums by which a ledger is compared without being read: its points
-# times a number drawn from what it is about. Each sum misses a difference once in two thousand million times.
+# times a number drawn from what it is about, all modulo a prime, so that no award is too large. Each sum
+# misses a difference once in two thousand million times.
+PRIME = 2_147_483_647
 _DRAWN = (
     "hashint8extended({row}.action_id, (({row}.local_date - DATE '0001-01-01')::bigint << 40)"
     " # (({row}.rule_id)::bigint << 3) # ({row}.source)::bigint)"
@@ -282,7 +284,9 @@ def checksum(row: str, half: int) -> sql.Composable:
     """SQL for what one award or posting named ``row`` adds to checksum a (half 0) or b (half 1)."""
     drawn = sql.SQL(_DRAWN).format(row=sql.Identifier(row))
     shift = sql.SQL(" >> 31") if half else sql.SQL("")
-    return sql.SQL("{}.points * (({}{}) & 2147483647)").format(sql.Identifier(row), drawn, shift)
+    return sql.SQL("({}.points %% {prime}) * (({}{}) & {prime})").format(
+        sql.Identifier(row), drawn, shift, prime=sql.Literal(PRIME)
+    )
 
 
 # Grain: one change of one award. Writes the ledger and the daily sums that fading is computed from,
@@ -357,19 +361,26 @@ WITH subject AS MATERIALIZED (
     SELECT unnest(%(customers)s::bigint[]) AS customer_id
 ),{ctes},
 checksum AS (
-    SELECT award.customer_id, sum({a}) AS a, sum({b}) AS b FROM award GROUP BY award.customer_id
+    SELECT award.customer_id, sum({a}) AS a, sum({b}) AS b, sum(award.points) AS points
+    FROM award GROUP BY award.customer_id
 ),
 checked AS (
     SELECT subject.customer_id,
-        coalesce(checksum.a, 0) <> coalesce(score.checksum_a, 0)
-            OR coalesce(checksum.b, 0) <> coalesce(score.checksum_b, 0) AS differs,
+        coalesce(checksum.points, 0) <> coalesce(score.points, 0)
+            OR mod(coalesce(checksum.a, 0) - coalesce(score.checksum_a, 0), {prime}) <> 0
+            OR mod(coalesce(checksum.b, 0) - coalesce(score.checksum_b, 0), {prime}) <> 0 AS differs,
         score.customer_id IS NULL OR score.scored_on <> %(on)s OR score.rule_set_id <> %(rule_set)s AS is_stale
     FROM subject
     LEFT JOIN checksum ON checksum.customer_id = subject.customer_id
     LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id
 )
 SELECT customer_id, differs FROM checked WHERE differs OR is_stale
-""").format(ctes=compiled.ctes, a=checksum("award", 0), b=checksum("award", 1))
+""").format(
+        ctes=compiled.ctes,
+        a=checksum("award", 0),
+        b=checksum("award", 1),
+        prime=sql.Literal(PRIME),
+    )
 
 
 def write_scores(sources: Mapping[Source, SourceShape]) -> sql.Composable:
@@ -407,10 +418,12 @@ ON CONFLICT (customer_id) DO UPDATE SET
     score = excluded.score, points = excluded.points, sub_scores = excluded.sub_scores,
     source_points = excluded.source_points, rule_set_id = excluded.rule_set_id, scored_on = excluded.scored_on,
     scored_at = excluded.scored_at, revision = score.revision + 1,
-    checksum_a = score.checksum_a + excluded.checksum_a, checksum_b = score.checksum_b + excluded.checksum_b
+    checksum_a = mod(score.checksum_a + excluded.checksum_a, {prime}),
+    checksum_b = mod(score.checksum_b + excluded.checksum_b, {prime})
 RETURNING customer_id, score, revision
 """).format(
         shape=shape_values(sources),
+        prime=sql.Literal(PRIME),
         faded=FADED.format(
             points=sql.SQL("daily.points"),
             on=sql.SQL("%(on)s::date"),

@@ -44,8 +44,8 @@ class Days:
 
         It is wider only where periods cross: weeks lie across the ends of months and years.
         """
-        pers = set(pers)
-        if "week" in pers and pers & {"month", "year"}:
+        pers = sorted(pers)
+        if "week" in pers and {"month", "year"} & set(pers):
             return self.widened(pers)
         return self
 
