@@ -54,7 +54,7 @@ class Dataset:
 SORTS: dict[str, sql.SQL] = {
     "score": sql.SQL("ranked.score DESC"),
     "points": sql.SQL("ranked.points DESC"),
-    "active": sql.SQL("activity.active_on DESC NULLS LAST"),
+    "active": sql.SQL("active.active_on DESC NULLS LAST"),
     "joined": sql.SQL("customer.joined_at DESC NULLS LAST"),
     **{source.slug: sql.SQL(f"ranked.sub_scores[{source.value}] DESC") for source in Source},
 }
@@ -129,11 +129,7 @@ def top_customers(
         FROM chosen
         LEFT JOIN accounts_user AS login ON login.id = chosen.user_id
         LEFT JOIN {mail}
-        LEFT JOIN LATERAL (
-            SELECT max(daily.local_date) AS active_on
-            FROM scoring_dailypoints AS daily
-            WHERE daily.customer_id = chosen.customer_id
-        ) AS active ON true
+        LEFT JOIN {active}
         ORDER BY chosen.place
         """
     )
@@ -150,13 +146,15 @@ def top_customers(
         activity=sql.SQL(ACTIVITY) if chosen.sort == "active" else sql.SQL(""),
         predicates=sql.SQL(" AND ").join(predicates),
         sub_scores=sql.SQL(", ").join(
-            sql.SQL("round(chosen.sub_scores[{}]::numeric, 3) AS {}").format(
+            # Rounded as binary floats: a sub-score is one, and numerics take ten times as long.
+            sql.SQL("round(chosen.sub_scores[{}] * 1000) / 1000 AS {}").format(
                 sql.Literal(source.value), sql.Identifier(source.slug)
             )
             for source in Source
         ),
-        # A page looks each address up; a file joins them all at once.
+        # A page looks up each address and last day; a file joins them all at once.
         mail=sql.SQL(MAIL_OF_ONE if limit is not None else MAIL_OF_ALL),
+        active=sql.SQL(ACTIVE_OF_ONE if limit is not None else ACTIVE_OF_ALL),
         key=sql.SQL(", chosen.customer_id" if limit is not None else ""),
     )
     return Dataset(
@@ -195,13 +193,20 @@ def _add_predicates(
         parameters["since"] = as_of - datetime.timedelta(days=chosen.active_days)
 
 
-ACTIVITY = """
-            LEFT JOIN (
-                SELECT daily.customer_id, max(daily.local_date) AS active_on
-                FROM scoring_dailypoints AS daily
-                GROUP BY daily.customer_id
-            ) AS activity ON activity.customer_id = ranked.customer_id
-"""
+ACTIVE_OF_ONE = """LATERAL (
+            SELECT max(daily.local_date) AS active_on
+            FROM scoring_dailypoints AS daily
+            WHERE daily.customer_id = chosen.customer_id
+        ) AS active ON true"""
+ACTIVE_OF_ALL = """(
+            SELECT daily.customer_id, max(daily.local_date) AS active_on
+            FROM scoring_dailypoints AS daily
+            JOIN scoring_score AS score ON score.customer_id = daily.customer_id
+            WHERE score.brand_id = %(brand)s
+            GROUP BY daily.customer_id
+        ) AS active ON active.customer_id = chosen.customer_id"""
+# The last active day as something to sort by, before the page is cut.
+ACTIVITY = f"LEFT JOIN {ACTIVE_OF_ALL.replace('chosen.', 'ranked.')}"
 MAIL_OF_ONE = """LATERAL (
             SELECT min(identifier.value) AS value
             FROM accounts_identifier AS identifier
