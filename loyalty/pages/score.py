@@ -38,7 +38,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
     moved = queries.what_moved(customer=customer, since=today - timedelta(days=6), on=today)
     movers = largest(moved.lines)
     later_on = today + AHEAD
-    later = queries.get_score(customer=customer, on=later_on)
+    later = queries.forecast(customer=customer, on=later_on)
     return show(
         request,
         "pages/score.html",
@@ -55,7 +55,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         later=later if view.score - later.score >= UNSEEN else None,
         later_sub_scores=[
             part.sub_score
-            for part in sorted(later.sources, key=lambda part: ring.place_of(part.source))
+            for part in sorted(later.parts, key=lambda part: ring.place_of(part.source))
         ],
         later_on=later_on,
         nearest=nearest_badges(queries.badges_of(customer=customer)),

@@ -35,12 +35,15 @@ def serving() -> Iterator[str]:
 
 def take(context: BrowserContext, url: str, addresses: dict[str, str], ending: str) -> None:
     """One picture of each page, in its whole length."""
-    page = context.new_page()
     for name, address in addresses.items():
+        page = context.new_page()
         page.goto(url + address)
         page.evaluate("document.fonts.ready")
+        # As tall as the page, so that what is fixed to the window's end stands at the page's end.
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
         page.screenshot(path=FOLDER / f"{name}-{ending}.png", full_page=True)
-    page.close()
+        page.close()
 
 
 def main(wanted: list[str]) -> None:
