@@ -6,5 +6,6 @@ class LoyaltyConfig(AppConfig):
     verbose_name = "Loyalty"
 
     def ready(self) -> None:
-        # So that a task sent from anywhere is sent by Laurel's Celery app, and the checks are known.
-        from loyalty import celery, checks  # noqa: F401
+        # So that a task sent from anywhere is sent by Laurel's Celery app, the checks are known, and whoever records
+        # an action rings the doorbell.
+        from loyalty import celery, checks, tasks  # noqa: F401
