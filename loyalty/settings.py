@@ -271,7 +271,7 @@ SESSION_COOKIE_SECURE = is_https
 SESSION_COOKIE_NAME = "__Host-laurel" if is_https else "laurel"
 CSRF_COOKIE_SECURE = is_https
 CSRF_COOKIE_NAME = "__Host-laurel_csrf" if is_https else "laurel_csrf"
-X_FRAME_OPTIONS = "SAMEORIGIN"  # the policy of loyalty.csp is stricter, and browsers prefer it
+X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # --- API
