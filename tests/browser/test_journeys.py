@@ -142,15 +142,30 @@ def test_every_page_is_accessible(
     signed_in.add_cookies([session_cookie(story.user, url=live_server.url)])
     action = story.identifiers.get(scheme="laurel").actions.order_by("pk")[0]
     found = {}
+
+    def look(page: Page, name: str) -> None:
+        results = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        assert results.response["passes"], f"axe saw nothing on {name}"
+        if results.violations_count:
+            found[name] = results.generate_report()
+        overflow = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not overflow, f"{name} is wider than the window"
+
     for context, addresses in ((anonymous, OPEN), (signed_in, OWN)):
         page = context.new_page()
         for name, address in addresses.items():
             page.goto(live_server.url + address.format(slug=story.brand.slug, action=action.pk))
-            results = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
-            if results.violations_count:
-                found[name] = results.generate_report()
-            overflow = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-            assert not overflow, f"{name} is wider than the window"
+            look(page, name)
+    page.goto(f"{live_server.url}/b/{story.brand.slug}/purchase")
+    page.get_by_role("button", name="Register it").click()
+    expect(page.get_by_text("There is a problem")).to_be_visible()
+    look(page, "a purchase with errors")
+    page = anonymous.new_page()
+    page.goto(f"{live_server.url}/b/{story.brand.slug}/join")
+    page.get_by_label("E-mail address").fill("new@example.org")
+    page.get_by_role("button", name="Send me the code").click()
+    expect(page.get_by_role("heading", name="Enter the code")).to_be_visible()
+    look(page, "the code")
     anonymous.close()
     signed_in.close()
     assert found == {}
