@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import RequestLoginCodeForm
+from allauth.account.forms import LoginForm, RequestLoginCodeForm
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 from allauth.account.models import EmailAddress
 from django.contrib import messages
@@ -58,6 +58,25 @@ class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
                 defaults={"primary": not EmailAddress.objects.filter(user=user).exists()},
             )
         return user
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """Signing in without a brand in sight: by code, or by password for those who have one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        login, password = self.fields["login"], self.fields["password"]
+        login.label = gettext_lazy("E-mail address")
+        login.error_messages["required"] = gettext_lazy("Enter your e-mail address")
+        login.widget.attrs.update(autocomplete="email", inputmode="email", spellcheck="false")
+        password.label = gettext_lazy("Password")
+        password.help_text = gettext_lazy("Leave it empty to get a code.")
+        for field in (login, password):
+            field.widget.attrs.pop("placeholder", None)
+
+    def _setup_password_field(self) -> None:
+        # The maker would drop the field, since nobody signs up with a password.
+        self.fields["password"].required = False
 
 
 @never_cache

@@ -195,6 +195,27 @@ def code_in_mail() -> str:
     return found[1]
 
 
+def test_staff_sign_in_by_code_or_by_password(manager: Person) -> None:
+    EmailAddress.objects.create(
+        user=manager.user, email=manager.user.email, primary=True, verified=True
+    )
+    manager.user.set_password("correct horse battery")
+    manager.user.save()
+    client = Client()
+    wrong = client.post(
+        "/accounts/login/", {"login": manager.user.email, "password": "wrong horse battery"}
+    )
+    assert "There is a problem" in text_of(wrong)
+    right = client.post(
+        "/accounts/login/?next=/b/foxglove/",
+        {"login": manager.user.email, "password": "correct horse battery"},
+    )
+    assert right["Location"] == "/b/foxglove/"
+    client = Client()
+    sent = client.post("/accounts/login/", {"login": manager.user.email})
+    assert client.post(sent["Location"], {"code": code_in_mail()})["Location"] == "/"
+
+
 # --- checking in
 
 
