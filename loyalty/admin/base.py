@@ -128,6 +128,10 @@ class BrandModelAdmin(ThemeAdmin):
             if entry is not BrandFilter or sees_several_brands(request)
         ]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type["CappedList"]:
+        """A list whose title does not count twice."""
+        return CappedList
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """No bulk deletion anywhere: what goes, goes one by one and is seen first."""
         actions = super().get_actions(request)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -60,6 +61,14 @@ def decide(
         for action in actions
     ]
     outcomes = record_actions(brand=brand, rows=rows, now=now)
+    message = "accepted" if accepted else f"refused: {reason}"
+    taken = [
+        action
+        for action, outcome in zip(actions, outcomes, strict=True)
+        if outcome.status == "accepted"
+    ]
+    # Who decided is kept with the action's history in the admin.
+    LogEntry.objects.log_actions(user.pk, taken, CHANGE, message)
     return [
         f"{action.external_id}: {outcome.reason}"
         for action, outcome in zip(actions, outcomes, strict=True)

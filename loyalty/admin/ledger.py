@@ -21,7 +21,6 @@ from loyalty.admin.base import (
     NOTHING,
     BrandFilter,
     BrandModelAdmin,
-    CappedList,
     CappedPaginator,
     sees_several_brands,
 )
@@ -153,12 +152,19 @@ class ReadOnlyAdmin(BrandModelAdmin):
     list_per_page = 50
     list_filter_submit = True
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CappedList]:
-        """Lists of millions do not say how many."""
-        return CappedList
-
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         return list(self.fields or ())
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Without the button to the changes of what never changes; actions are decided on."""
+        context = {"show_history": self.model is Action, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_sortable_by(self, request: HttpRequest) -> list[Any]:
         """Newest first, always: no other order has an index."""
@@ -305,8 +311,13 @@ def amendment_words(amendment: Amendment, kind: ActionKind) -> str:
 
 
 def local_moment(moment: Any, brand: Any) -> str:
-    """A moment in the brand's time zone."""
-    return date_format(timezone.localtime(moment, brand.zone), "j M Y, H:i")
+    """A moment in the brand's time zone, on one line."""
+    return one_line(date_format(timezone.localtime(moment, brand.zone), "j M Y, H:i"))
+
+
+def one_line(words: str) -> str:
+    """The words with spaces at which no line is broken."""
+    return words.replace(" ", "\u00a0")
 
 
 class PostingAdmin(ReadOnlyAdmin):
@@ -321,7 +332,7 @@ class PostingAdmin(ReadOnlyAdmin):
         "points_signed",
         "source",
         "rule_title",
-        "local_date",
+        "day",
         "why",
         "action_link",
     )
@@ -344,7 +355,7 @@ class PostingAdmin(ReadOnlyAdmin):
         "source",
         "rule_title",
         "version",
-        "local_date",
+        "day",
         "posted",
         "why",
         "action_link",
@@ -375,6 +386,11 @@ class PostingAdmin(ReadOnlyAdmin):
     def rule_title(self, posting: Posting) -> str:
         """The rule's lasting name."""
         return posting.rule.key
+
+    @column(_("for the day"))
+    def day(self, posting: Posting) -> str:
+        """The local day to which the points belong."""
+        return one_line(date_format(posting.local_date, "j M Y"))
 
     @column(_("rule set version"))
     def version(self, posting: Posting) -> str:

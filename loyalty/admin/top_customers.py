@@ -2,10 +2,11 @@
 
 import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import (
     Http404,
     HttpRequest,
@@ -17,6 +18,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from loyalty.access import Task
 from loyalty.admin.base import BrandChoice, BrandPage, dress, page_url
 from loyalty.exports.datasets import (
@@ -199,6 +201,9 @@ class TopCustomersExport(TopCustomersPage):
         first = next(pieces)
         response = StreamingHttpResponse(_closing(first, pieces), content_type=writer.content_type)
         name = dataset.file_name(writer.extension)
+        # Who took which list is kept with the brand's history in the admin.
+        message = f"exported {name} ({urlencode(request.GET)})"
+        LogEntry.objects.log_actions(cast("User", request.user).pk, [self.brand], CHANGE, message)
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "no-store"

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.identity import join_brand
@@ -75,6 +76,12 @@ def test_deciding_on_several(client: Client, foxglove: Brand, claims: list[int])
         (claims[2], False, "The receipt is of another shop"),
     ]
     assert points(foxglove) == 50
+    log = LogEntry.objects.order_by("object_id").values_list("object_id", "change_message")
+    assert [(int(pk or 0), message) for pk, message in log] == [
+        (claims[0], "accepted"),
+        (claims[1], "accepted"),
+        (claims[2], "refused: The receipt is of another shop"),
+    ]
     assert "No claim is waiting" in client.get(PAGE).content.decode()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import Client
@@ -208,6 +209,8 @@ def test_the_file_says_of_when_and_by_which_rules(
     )
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert "no-store" in answer["Cache-Control"]
+    taken = LogEntry.objects.get(user=marketer.user, object_id=foxglove.pk)
+    assert "rules-1.csv" in taken.change_message
     answer.close()
 
 
