@@ -1,7 +1,9 @@
 """Running the engine's statements: on the server's own parameters, planned once per connection."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -9,17 +11,34 @@ from django.db import connection, transaction
 
 from accounts.models import Brand
 
+NEVER_BY_ITSELF = 2**31
+
 
 def execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement and fetch its rows; inside the transaction of the caller, if there is one.
+    """Run a statement with named parameters and fetch its rows; inside the caller's transaction, if there is one.
 
     Django's own cursors write parameters into the text, so that each call would be planned anew;
-    the plans of these statements cost more than many of their runs.
+    the plans of these statements cost more than many of their runs. For the same reason the names are
+    looked for once per statement and not in each call.
     """
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, prepare=True)
+    text, names = _numbered(statement)
+    # Django switches preparing off; only what is asked for here is prepared.
+    connection.connection.prepare_threshold = NEVER_BY_ITSELF
+    with psycopg.RawCursor(connection.connection) as cursor:
+        cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+@lru_cache(maxsize=512)
+def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
+    """The statement with $1, $2, ... for its named parameters, and their names in that order."""
+    names = tuple(dict.fromkeys(_NAME.findall(statement)))
+    text = _NAME.sub(lambda found: f"${names.index(found[1]) + 1}", statement)
+    return text.replace("%%", "%").encode(), names
+
+
+_NAME = re.compile(r"%\((\w+)\)s")
 
 
 @contextmanager
