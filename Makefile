@@ -65,7 +65,7 @@ $(DEV): requirements/dev.txt | .venv/bin/python
 ifdef UV
 install = echo "Installing $(1)" && uv pip sync --quiet --require-hashes --python $(BIN)/python $(1)
 else
-install = echo "Installing $(1)" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1)
+install = echo "Installing $(1)" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --requirement $(1)
 endif
 
 .venv/bin/python:

@@ -126,10 +126,19 @@ class Server(ABC):
 
     def release(self) -> None:
         """Let go of the server, and return once it has stopped or somebody else is known to use it."""
+        if self.let_go():
+            self.wait_for_stop()
+
+    def let_go(self) -> bool:
+        """Stop using the server; returns whether it was used."""
         if self._users is None:
-            return
+            return False
         os.close(self._users)
         self._users = None
+        return True
+
+    def wait_for_stop(self) -> None:
+        """Return once the server has stopped, or somebody else is known to use it."""
         began = time.monotonic()
         while self.has_keeper() and time.monotonic() < began + 30:
             # A keeper looks far more often than this: one that has not begun to stop by now has other users.
@@ -542,8 +551,9 @@ class Servers:
 
     def release(self) -> None:
         """Let go; servers that nobody else uses have stopped when this returns."""
-        for server in self.by_variable.values():
-            server.release()
+        let_go = [server for server in self.by_variable.values() if server.let_go()]
+        for server in let_go:
+            server.wait_for_stop()
 
     def all_kept(self) -> bool:
         """Whether every server has a keeper; False calls for ``acquire``."""
