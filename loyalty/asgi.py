@@ -6,14 +6,16 @@ its reader stays.
 
 import os
 from collections.abc import Mapping
+from typing import cast
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.asgi_typing import ASGIApp, Receive, Scope, Send
+from a2wsgi.wsgi_typing import WSGIApp
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
-pages = WSGIMiddleware(get_wsgi_application(), workers=10)
+pages = WSGIMiddleware(cast("WSGIApp", get_wsgi_application()), workers=10)
 
 # Path to ASGI application; everything else is a page.
 streams: Mapping[str, ASGIApp] = {}

@@ -614,22 +614,19 @@ def spawn(
     *,
     stdout: IO[bytes] | int,
     dies_by: signal.Signals,
-    environment: dict[str, str] | None = None,
     cwd: Path | str = "/",
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that gets ``dies_by`` when this process dies, however it dies.
 
     Call it from the main thread: on Linux the kernel watches the thread that started the program.
     """
-    on_start: Callable[[], None] | None = None
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        parent = os.getpid()
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
 
-        def on_start() -> None:
-            libc.prctl(PR_SET_PDEATHSIG, int(dies_by))
-            if os.getppid() != parent:  # it died before the line above
-                os._exit(1)
+    def ask_kernel() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(dies_by))
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
 
     started = subprocess.Popen(
         command,
@@ -637,11 +634,10 @@ def spawn(
         stdout=stdout,
         stderr=subprocess.STDOUT,
         cwd=cwd,
-        env=environment,
         start_new_session=True,
-        preexec_fn=on_start,  # noqa: PLW1509 - it takes no lock
+        preexec_fn=ask_kernel if sys.platform == "linux" else None,  # noqa: PLW1509 - it takes no lock
     )
-    if on_start is None:
+    if sys.platform != "linux":
         start_watcher(started.pid, dies_by)
     return started
 

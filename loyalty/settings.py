@@ -331,7 +331,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Logs
 
-before = [
+before: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -135,6 +135,7 @@ def output(environment: dict[str, str], *arguments: str) -> str:
 def read_until(process: subprocess.Popen[str], text: str) -> str:
     assert process.stdout is not None
     seen = ""
+    line: str
     for line in process.stdout:
         seen += line
         if text in line:
