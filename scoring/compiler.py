@@ -2,7 +2,7 @@
 
 The statement is a chain of common table expressions named as nouns. It reads ``subject`` (who is
 computed: ``customer_id`` and, where only some days changed, ``since`` and ``until``), which the
-caller puts before it, and ends in ``award``: customer_id, action_id, rule_id, stage, source,
+caller puts before it, and ends in ``award``: customer_id, action_id, rule_id, source,
 local_date, points. Stages are numbered by their place in the document.
 """
 
@@ -72,7 +72,7 @@ def compile_lines(document: RuleSetDocument, *, rule_ids: Mapping[str, int]) -> 
         with_lines=True,
     )
     chain = _chain(compilation)
-    columns = ", ".join((AWARD_COLUMNS, "raw", *LINE_COLUMNS))
+    columns = ", ".join((AWARD_COLUMNS, "stage", "raw", *LINE_COLUMNS))
     ends: list[sql.Composable] = [
         sql.SQL("SELECT {} FROM {}").format(sql.SQL(columns), sql.Identifier(relation.name))
         for relation in compilation.relations.values()
@@ -83,7 +83,7 @@ def compile_lines(document: RuleSetDocument, *, rule_ids: Mapping[str, int]) -> 
     return CompiledRules(document, rule_ids, lines, is_scoped=False)
 
 
-AWARD_COLUMNS = "customer_id, action_id, rule_id, stage, source, local_date, points"
+AWARD_COLUMNS = "customer_id, action_id, rule_id, source, local_date, points"
 
 
 def _nothing(columns: str) -> sql.Composable:

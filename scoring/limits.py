@@ -190,22 +190,32 @@ def limited_relation(
 
     ``columns`` are the type's own columns of ``term`` and ``cells`` their values for a stage;
     ``raw`` is SQL for what a matching action earns before limits.
-    Rules are taken in three groups, by the number of limits they carry, so that what has no limit is never sorted.
+    Rules are taken in groups that need the same windows, so that what has no limit is never sorted and what is
+    only counted is not summed.
     """
-    families = compilation.families[name]
-    groups: dict[int, list[Family]] = {}
-    for family in families:
-        most = max(len(limited(stage).limits) for _number, stage in family.stages)
-        groups.setdefault(most, []).append(family)
+    groups: dict[tuple[tuple[bool, bool], ...], list[Family]] = {}
+    for family in compilation.families[name]:
+        groups.setdefault(_shape_of(family), []).append(family)
     ctes: list[tuple[str, sql.Composable]] = []
     ends = []
-    for most, group in sorted(groups.items()):
-        pipeline = _Pipeline(f"{name}_{most}", compilation, group)
-        ctes += pipeline.ctes(columns, cells, raw, joins, most)
-        ends.append(pipeline.end(most))
-    # More than one type reads what earn rules gave; bonuses are read once.
+    for number, (shape, group) in enumerate(sorted(groups.items())):
+        pipeline = _Pipeline(f"{name}_{number}", compilation, group)
+        ctes += pipeline.ctes(columns, cells, raw, joins, len(shape))
+        ends.append(pipeline.end(len(shape)))
     ctes.append((name, sql.SQL("\n    UNION ALL ").join(ends)))
     return Relation(tuple(ctes), name)
+
+
+def _shape_of(family: Family) -> tuple[tuple[bool, bool], ...]:
+    """Which windows a rule needs: for each place in its list of limits, whether any counts, and any sums."""
+    lists = [limited(stage).limits for _number, stage in family.stages]
+    return tuple(
+        (
+            any(limits[place].count is not None for limits in lists if place < len(limits)),
+            any(limits[place].points is not None for limits in lists if place < len(limits)),
+        )
+        for place in range(max(len(limits) for limits in lists))
+    )
 
 
 @dataclass(slots=True)
@@ -215,7 +225,7 @@ class _Pipeline:
     name: str
     compilation: Compilation
     families: Sequence[Family]
-    seeds: dict[int, int] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
 
     def ctes(
         self,
@@ -279,35 +289,65 @@ class _Pipeline:
         ]
         term = values(all_columns, rows)
         where = self.compilation.matches("stage", conditions)
-        seen = sql.SQL("").join(
-            sql.SQL(
-                """,
-        term.{count}, term.{points}, {bucket} AS {bucket_name}, {group} AS {group_name}"""
-            ).format(
-                count=sql.Identifier(f"count_{place}"),
-                points=sql.Identifier(f"points_{place}"),
-                bucket=_bucket(place, counters[place - 1].values()),
-                bucket_name=sql.Identifier(f"bucket_{place}"),
-                group=_group(place, counters[place - 1].values(), self.compilation),
-                group_name=sql.Identifier(f"group_{place}"),
-            )
+        # What is sorted by comes first and texts come last: PostgreSQL finds the columns of a tuple by going through
+        # those before them, and it sorts whole tuples.
+        keys = [
+            part
             for place in range(1, most + 1)
-        )
-        order = (
-            sql.SQL(", fact.occurred_at, fact.origin, fact.external_id") if most else sql.SQL("")
-        )
+            for part in (
+                sql.SQL("{} AS {}").format(
+                    _bucket(place, counters[place - 1].values()), sql.Identifier(f"bucket_{place}")
+                ),
+            )
+        ]
+        seen = [
+            column
+            for place, limits in enumerate(counters, start=1)
+            for column in (
+                sql.SQL("term.{}").format(sql.Identifier(f"count_{place}")),
+                sql.SQL("term.{}").format(sql.Identifier(f"points_{place}")),
+                *(
+                    [
+                        sql.SQL("{} AS {}").format(
+                            _group(place, limits.values(), self.compilation),
+                            sql.Identifier(f"group_{place}"),
+                        )
+                    ]
+                    if any(counter.by != "customer" for counter in limits.values())
+                    else []
+                ),
+            )
+        ]
+        ordering: list[sql.Composable] = []
         if most:
             self.compilation.ask("origin", "external_id")
+            ordering = [sql.SQL("fact.origin"), sql.SQL("fact.external_id")]
+        extra = [sql.SQL("term.stage")] if self.compilation.with_lines else []
+        if self.compilation.families["bonus"]:
+            extra.append(sql.SQL("fact.kind_id"))
+        if self.compilation.is_scoped:
+            extra.append(sql.SQL("{} AS is_written").format(self.compilation.is_written()))
+        self.columns = ["customer_id", "action_id", "rule_id", "source", "local_date", "raw"]
+        self.columns += ["stage"] if self.compilation.with_lines else []
+        self.columns += ["kind_id"] if self.compilation.families["bonus"] else []
+        self.columns += ["is_written"] if self.compilation.is_scoped else []
         match = sql.SQL("""
-    SELECT fact.customer_id, fact.action_id, fact.kind_id, term.rule_id, term.stage, term.source, fact.local_date,
-        {is_written} AS is_written, {raw} AS raw{order}{seen}
+    SELECT {columns}
     FROM fact JOIN {term} ON {joined}{joins}
     WHERE {where}
 """).format(
-            is_written=self.compilation.is_written(),
-            raw=raw,
-            order=order,
-            seen=seen,
+            columns=sql.SQL(", ").join(
+                [
+                    sql.SQL("fact.customer_id"),
+                    *keys,
+                    *([sql.SQL("fact.occurred_at")] if most else []),
+                    sql.SQL("fact.action_id, term.rule_id, term.source, fact.local_date"),
+                    sql.SQL("{} AS raw").format(raw),
+                    *extra,
+                    *seen,
+                    *ordering,
+                ]
+            ),
             term=term,
             joined=self.compilation.term_join(),
             joins=joins,
@@ -340,10 +380,8 @@ class _Pipeline:
                 )
                 for column in LINE_COLUMNS
             )
-        return sql.SQL(
-            "SELECT customer_id, action_id, kind_id, rule_id, stage, source, local_date, is_written, raw, "
-            "{} AS points{} FROM {}"
-        ).format(
+        return sql.SQL("SELECT {}, {} AS points{} FROM {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, self.columns)),
             sql.SQL("coalesce({}, 0)").format(sql.Identifier(f"kept_{most}"))
             if most
             else sql.SQL("raw"),
@@ -528,8 +566,6 @@ def _group(place: int, counters: Iterable[Counter], compilation: Compilation) ->
         for counter in counters
         if counter.by != "customer"
     ]
-    if not cases:
-        return sql.SQL('NULL::text COLLATE "C"')
     return sql.SQL("CASE term.{} {} END").format(
         sql.Identifier(f"counter_{place}"), sql.SQL(" ").join(cases)
     )
