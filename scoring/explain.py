@@ -269,15 +269,8 @@ def _taken(earned: int, limits: Sequence[Limit], seen: dict[str, int | None]) ->
     incoming = earned
     for place, limit in enumerate(limits, start=1):
         kept = seen[f"kept_{place}"] or 0
-        count, reached = seen[f"count_{place}"], seen[f"place_{place}"]
         if kept < incoming:
-            if count is not None and reached is not None and reached > count:
-                reason = _("Limit reached: %(limit)s; this was number %(place)s") % {
-                    "limit": limit.sentence(),
-                    "place": reached,
-                }
-            else:
-                reason = _("Limit reached: %(limit)s") % {"limit": limit.sentence()}
+            reason = _("Limit reached: %(limit)s") % {"limit": limit.sentence()}
             taken.append(Taken(incoming - kept, reason))
         incoming = kept
     return tuple(taken)

@@ -37,7 +37,7 @@ class ActionsDone(Criterion):
 
     def sentence(self, vocabulary: Vocabulary) -> Any:
         labels = [vocabulary.kinds[slug].label for slug in self.kind_slugs]
-        return format_lazy("{}: {} ×", get_text_list(labels, str(_("or"))), self.count)  # noqa: RUF001
+        return format_lazy("{} × {}", self.count, get_text_list(labels, str(_("or"))))  # noqa: RUF001
 
     def steps(self, vocabulary: Vocabulary) -> sql.Composable:
         return sql.SQL(

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from scoring.conditions import Condition
 from scoring.limits import Limit, limited_relation, parse_limits, periods_read, scope_of
+from scoring.models import ActionKind
 from scoring.problems import RATE_MAX, Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import CHANGED, Scope, hull
@@ -72,11 +73,7 @@ class Earn(RuleStage):
         if self.points or not self.rate:
             gives.append(ngettext("%d point", "%d points", self.points) % self.points)
         if self.rate:
-            gives.append(
-                format_lazy(
-                    "{} {} {}", f"{self.rate.normalize():f}", _("points for each"), self._unit()
-                )
-            )
+            gives.append(self._rate_sentence())
         return format_lazy(
             "{}: {}{}{}",
             self.kind_labels(self.kinds),
@@ -118,12 +115,12 @@ class Earn(RuleStage):
             ),
         )
 
-    def _unit(self) -> Any:
+    def _rate_sentence(self) -> Any:
         unit = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
-        return self.vocabulary.currency if unit == "money" else unit or _("unit")
-
-
-def _cells(stage: RuleStage) -> tuple[int, Decimal | None]:
-    assert isinstance(stage, Earn)
-    # Without a rate there is no exact arithmetic to do, which most actions are spared.
-    return stage.points, stage.rate or None
+        if unit == ActionKind.MONEY:
+            unit = self.vocabulary.currency
+        elif unit:
+            unit = format_lazy("{} ({})", _("unit"), unit)
+        rate = f"{self.rate.normalize():f}"
+        points = _("point for each") if self.rate == 1 else _("points for each")
+        return format_lazy("{} {} {}", rate, points, unit or _("unit"))
