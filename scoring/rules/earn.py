@@ -124,3 +124,9 @@ class Earn(RuleStage):
         rate = f"{self.rate.normalize():f}"
         points = _("point for each") if self.rate == 1 else _("points for each")
         return format_lazy("{} {} {}", rate, points, unit or _("unit"))
+
+
+def _cells(stage: RuleStage) -> tuple[int, Decimal | None]:
+    assert isinstance(stage, Earn)
+    # Without a rate there is no exact arithmetic to do, which most actions are spared.
+    return stage.points, stage.rate or None
