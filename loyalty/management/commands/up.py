@@ -55,7 +55,7 @@ class Command(BaseCommand):
             running.write(json.dumps({"address": self.address, "pid": os.getpid()}))
             running.flush()
             self.run()
-        self.stdout.write("Laurel has stopped. Your data are in " + str(settings.LAUREL_HOME))
+        self.stdout.write("Laurel has stopped. What was done in it stays.")
 
     def say_what_runs(self, lock: Path) -> None:
         """What a second start prints."""
