@@ -309,6 +309,19 @@ def test_who_stops_reading_frees_the_connection(foxglove: Brand) -> None:
     assert connection.connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_a_long_list_waits_for_nothing_else_on_its_connection(
+    marketer: Person, foxglove: Brand
+) -> None:
+    """Sessions are saved and exports noted on the same connection, before the first piece is sent."""
+    fill(foxglove, 20_000)
+    client = marketer.client()
+    session = client.session
+    session.set_expiry(3600)
+    session.save()
+    assert len(exported(client, foxglove)) == 20_000
+    assert client.get(reverse("admin:index")).status_code == 200
+
+
 def test_the_list_is_paged_and_counted(marketer: Person, foxglove: Brand) -> None:
     fill(foxglove, 120)
     client = marketer.client()
