@@ -1,0 +1,80 @@
+-- spend: Purchase: 1.5 points for each GBP, at most 100 points a week
+-- double: Purchase: +100 % on the points earned
+key_scope AS MATERIALIZED (
+    SELECT subject.customer_id, days.*
+    FROM subject
+    CROSS JOIN LATERAL (VALUES (1, least((subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - ((least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - DATE '0001-01-01') %% 7))), greatest((subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - ((greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - DATE '0001-01-01') %% 7) + 6)), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), false)) AS days (
+        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+),
+kind_scope AS MATERIALIZED (
+    SELECT key_scope.customer_id, kinds.kind_id,
+        min(key_scope.read_from) AS read_from, max(key_scope.read_until) AS read_until
+    FROM key_scope JOIN (VALUES (1, 1), (2, 1)) AS kinds (rule_id, kind_id) ON kinds.rule_id = key_scope.rule_id
+    GROUP BY key_scope.customer_id, kinds.kind_id
+),
+amended AS (
+    SELECT amendment.action_id,
+        bool_or(amendment.type = 'void') AS is_void,
+        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
+            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
+        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
+            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
+    FROM subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    WHERE amendment.action_id IS NOT NULL
+    GROUP BY amendment.action_id
+),
+fact AS MATERIALIZED (
+    SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
+        action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.origin, action.external_id
+    FROM kind_scope
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM scoring_action AS one
+        WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id
+            AND one.occurred_at >= kind_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+            AND one.occurred_at < kind_scope.read_until::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'
+        OFFSET 0
+    ) AS action
+    LEFT JOIN amended ON amended.action_id = action.id
+    WHERE
+        CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
+            ELSE amended.is_accepted AND NOT amended.is_void END
+),
+"earn_0_match" AS (
+    SELECT fact.customer_id, term."counter_1"::bigint * 4000000 + ((fact.local_date - DATE '0001-01-01') / 7) AS "bucket_1", fact.occurred_at, fact.action_id, term.rule_id, term.source, fact.local_date, CASE WHEN term.rate IS NULL THEN term.points ELSE term.points + floor(term.rate * coalesce(fact.quantity, 0))::bigint END AS raw, fact.kind_id, fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until AS is_written, term."count_1", term."points_1", fact.origin, fact.external_id
+    FROM fact JOIN (VALUES (1::bigint, 1::bigint, 0::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 0::bigint, 1.5::numeric, 1::int, 'week'::text, NULL::int, 100::bigint)) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "points", "rate", "counter_1", "per_1", "count_1", "points_1") ON term.kind_id = fact.kind_id AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends
+        JOIN key_scope ON key_scope.customer_id = fact.customer_id AND key_scope.rule_id = term.rule_id
+            AND fact.local_date <= key_scope.read_until
+            AND CASE WHEN key_scope.is_seeded THEN fact.occurred_at >= key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+                ELSE fact.local_date >= key_scope.read_from END
+    WHERE TRUE
+),
+"earn_0_summed_1" AS (
+    SELECT *, (sum(raw) FILTER (WHERE "points_1" IS NOT NULL AND NOT FALSE) OVER run)::bigint AS "total_1"
+    FROM "earn_0_match"
+    WINDOW run AS (PARTITION BY customer_id, "bucket_1" ORDER BY occurred_at, origin, external_id ROWS UNBOUNDED PRECEDING)
+),
+"earn_0_kept_1" AS (
+    SELECT *, NULL::bigint AS "place_1", CASE WHEN raw IS NULL OR FALSE THEN NULL ELSE CASE WHEN "points_1" IS NULL OR raw = 0 THEN raw ELSE nullif(least("points_1", "total_1") - least("points_1", "total_1" - raw), 0) END END AS "kept_1"
+    FROM "earn_0_summed_1"
+),
+"earn" AS (SELECT "customer_id", "action_id", "rule_id", "source", "local_date", "raw", "kind_id", "is_written", coalesce("kept_1", 0) AS points FROM "earn_0_kept_1"),
+"bonus_0_match" AS (
+    SELECT fact.customer_id, fact.action_id, term.rule_id, term.source, fact.local_date, floor(term.percent * coalesce(earned.points, 0) * 0.01)::bigint AS raw, fact.kind_id, fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until AS is_written
+    FROM fact JOIN (VALUES (1::bigint, 2::bigint, 1::int, 2::int, '2026-11-01T00:00:00+00:00'::timestamptz, 'infinity'::timestamptz, 100::numeric)) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "percent") ON term.kind_id = fact.kind_id AND fact.occurred_at >= term.starts AND fact.occurred_at < term.ends
+        JOIN key_scope ON key_scope.customer_id = fact.customer_id AND key_scope.rule_id = term.rule_id
+            AND fact.local_date <= key_scope.read_until
+            AND CASE WHEN key_scope.is_seeded THEN fact.occurred_at >= key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+                ELSE fact.local_date >= key_scope.read_from END
+        LEFT JOIN (
+            SELECT action_id, sum(points)::bigint AS points
+            FROM earn WHERE points > 0 AND kind_id IN (1)
+            GROUP BY action_id
+        ) AS earned ON earned.action_id = fact.action_id
+    WHERE TRUE
+),
+"bonus" AS (SELECT "customer_id", "action_id", "rule_id", "source", "local_date", "raw", "kind_id", "is_written", raw AS points FROM "bonus_0_match"),
+award AS (SELECT customer_id, action_id, rule_id, source, local_date, points FROM "earn" WHERE points > 0 AND is_written
+    UNION ALL SELECT customer_id, action_id, rule_id, source, local_date, points FROM "bonus" WHERE points > 0 AND is_written)

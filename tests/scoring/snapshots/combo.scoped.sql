@@ -1,0 +1,72 @@
+-- see-and-buy: Visit + 2 × Purchase, when quantity is at least 10 and topic contains 100% in one week: 50 points
+key_scope AS MATERIALIZED (
+    SELECT subject.customer_id, days.*
+    FROM subject
+    CROSS JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false)) AS days (
+        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+),
+kind_scope AS MATERIALIZED (
+    SELECT key_scope.customer_id, kinds.kind_id,
+        min(key_scope.read_from) AS read_from, max(key_scope.read_until) AS read_until
+    FROM key_scope JOIN (VALUES (1, 1), (1, 2)) AS kinds (rule_id, kind_id) ON kinds.rule_id = key_scope.rule_id
+    GROUP BY key_scope.customer_id, kinds.kind_id
+),
+amended AS (
+    SELECT amendment.action_id,
+        bool_or(amendment.type = 'void') AS is_void,
+        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
+            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
+        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
+            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
+    FROM subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    WHERE amendment.action_id IS NOT NULL
+    GROUP BY amendment.action_id
+),
+fact AS MATERIALIZED (
+    SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
+        action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.attributes, action.origin, action.external_id
+    FROM kind_scope
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM scoring_action AS one
+        WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id
+            AND one.occurred_at >= kind_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+            AND one.occurred_at < kind_scope.read_until::timestamp AT TIME ZONE 'UTC' + INTERVAL '3 days'
+        OFFSET 0
+    ) AS action
+    LEFT JOIN amended ON amended.action_id = action.id
+    WHERE
+        CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
+            ELSE amended.is_accepted AND NOT amended.is_void END
+),
+"combo_match" AS (
+    SELECT fact.customer_id, fact.action_id, fact.local_date, fact.occurred_at, fact.origin, fact.external_id,
+        fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until AS is_written, term.rule_id, term.stage, term.source, term.part, term.needed, term.parts,
+        term.points, ((fact.local_date - DATE '0001-01-01') / 7) AS period
+    FROM fact JOIN (VALUES (2::bigint, 1::bigint, 0::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::int, 1::int, 2::int, 50::bigint, 'week'::text), (1, 1, 0, 2, '-infinity', 'infinity', 2, 2, 2, 50, 'week')) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "part", "needed", "parts", "points", "per") ON term.kind_id = fact.kind_id
+        JOIN key_scope ON key_scope.customer_id = fact.customer_id AND key_scope.rule_id = term.rule_id
+            AND fact.local_date <= key_scope.read_until
+            AND CASE WHEN key_scope.is_seeded THEN fact.occurred_at >= key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+                ELSE fact.local_date >= key_scope.read_from END
+    WHERE CASE term."part" WHEN 2 THEN fact.quantity >= 10 AND strpos(lower(((fact.attributes ->> 'topic') COLLATE "C") COLLATE pg_c_utf8), lower('100%%' COLLATE pg_c_utf8)) > 0 ELSE TRUE END
+),
+"combo_place" AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY customer_id, part, period ORDER BY occurred_at, origin, external_id) AS place
+    FROM combo_match
+),
+"combo_met" AS (
+    SELECT DISTINCT ON (customer_id, stage, period) *,
+        count(*) OVER (PARTITION BY customer_id, stage, period) AS parts_met
+    FROM combo_place WHERE place = needed
+    ORDER BY customer_id, stage, period, occurred_at DESC, origin DESC, external_id DESC
+),
+"combo" AS (
+    SELECT DISTINCT ON (customer_id, rule_id, period)
+        customer_id, action_id, rule_id, stage, source, local_date, is_written, points AS raw, points
+    FROM combo_met WHERE parts_met = parts
+    ORDER BY customer_id, rule_id, period, occurred_at, origin, external_id
+),
+award AS (SELECT customer_id, action_id, rule_id, source, local_date, points FROM "combo" WHERE points > 0 AND is_written)
