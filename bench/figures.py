@@ -329,8 +329,8 @@ def sustained(sizes: Sizes) -> Iterator[Figure]:
             FROM accounts_identifier AS identifier WHERE identifier.customer_id = ANY(%(customers)s)
             RETURNING identifier_id
         )
-        INSERT INTO scoring_due (brand_id, identifier_id, since, until, why, marked_at)
-        SELECT %(brand)s, identifier_id, %(now)s::date, %(now)s::date, 'facts', %(now)s FROM added
+        INSERT INTO scoring_due (brand_id, identifier_id, since, until, kinds, why, marked_at)
+        SELECT %(brand)s, identifier_id, %(now)s::date, %(now)s::date, ARRAY[%(kind)s::bigint], 'facts', %(now)s FROM added
         """,
         brand=brand.pk,
         kind=kind.pk,

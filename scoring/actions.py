@@ -400,12 +400,12 @@ WHERE amendment.brand_id = %(brand)s AND amendment.action_id IS NULL
 RETURNING action.id
 """
 
-# Grain: one identifier whose actions changed, with the local dates between which they did.
+# Grain: one identifier whose actions changed, with their kinds and the local dates between which they did.
 _MARK_ACTIONS = """
-INSERT INTO scoring_due (brand_id, identifier_id, since, until, why, marked_at)
-SELECT %(brand)s, identifier_id, min(local_date), max(local_date), %(why)s, %(now)s
+INSERT INTO scoring_due (brand_id, identifier_id, since, until, kinds, why, marked_at)
+SELECT %(brand)s, identifier_id, min(local_date), max(local_date), array_agg(DISTINCT kind_id), %(why)s, %(now)s
 FROM (
-    SELECT identifier_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS local_date
+    SELECT identifier_id, kind_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS local_date
     FROM scoring_action WHERE id = ANY(%(actions)s)
 ) AS changed
 GROUP BY identifier_id

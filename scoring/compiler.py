@@ -1,9 +1,9 @@
 """Rule set → one SELECT of awards. The same SELECT scores one customer, many, all, and a preview.
 
 The statement is a chain of common table expressions named as nouns. It reads ``subject`` (who is
-computed: ``customer_id`` and, where only some days changed, ``since`` and ``until``), which the
-caller puts before it, and ends in ``award``: customer_id, action_id, rule_id, source,
-local_date, points. Stages are numbered by their place in the document.
+computed: ``customer_id`` and, where only some days changed, ``since`` and ``until``) and then also
+``changed_kind`` (``customer_id`` and ``kind_id`` of what changed), which the caller puts before it. It
+ends in ``award``: customer_id, action_id, rule_id, source, local_date, points. Stages are numbered by their place in the document.
 """
 
 from collections.abc import Mapping
@@ -154,19 +154,25 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
         for family in families
         for kind in sorted(family.kind_ids(compilation.vocabulary))
     )
+    borne: sql.Composable = sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(sql.Literal(kind), sql.Literal(rule_id))
+        for kind, rule_id in _bearing(compilation)
+    )
     if not families:
-        days, kinds = (
-            sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date, FALSE)"),
-            sql.SQL("(0, 0)"),
-        )
+        days = sql.SQL("(0, NULL::date, NULL::date, NULL::date, NULL::date, FALSE)")
+        kinds = borne = sql.SQL("(0, 0)")
     return [
         sql.SQL("""
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
-    FROM subject
-    CROSS JOIN LATERAL (VALUES {}) AS days (
-        rule_id, read_from, read_until, write_from, write_until, is_seeded)
-)""").format(days),
+    FROM (
+        SELECT DISTINCT changed_kind.customer_id, borne.rule_id
+        FROM changed_kind JOIN (VALUES {borne}) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
+    ) AS bearing
+    JOIN subject ON subject.customer_id = bearing.customer_id
+    JOIN LATERAL (VALUES {days}) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        ON days.rule_id = bearing.rule_id
+)""").format(borne=borne, days=days),
         sql.SQL("""
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,
@@ -175,3 +181,30 @@ kind_scope AS MATERIALIZED (
     GROUP BY key_scope.customer_id, kinds.kind_id
 )""").format(kinds),
     ]
+
+
+def _bearing(compilation: Compilation) -> list[tuple[int, int]]:
+    """Which rules must be computed when an action of a kind changes: pairs of a kind and a rule.
+
+    Those that look at the kind; bonuses on any kind that shares a limit with it in an earn rule; and the
+    earn rules that such a bonus adds to.
+    """
+    kinds_of = {
+        family.rule_id: family.kind_ids(compilation.vocabulary)
+        for families in compilation.families.values()
+        for family in families
+    }
+    earns = [family.rule_id for family in compilation.families["earn"]]
+    bonuses = [family.rule_id for family in compilation.families["bonus"]]
+    pairs = []
+    for kind in sorted(set().union(*kinds_of.values())):
+        bearing = {rule_id for rule_id, kinds in kinds_of.items() if kind in kinds}
+        moved = set().union({kind}, *(kinds_of[rule_id] for rule_id in earns if rule_id in bearing))
+        touched = [rule_id for rule_id in bonuses if kinds_of[rule_id] & moved]
+        read = [
+            rule_id
+            for rule_id in earns
+            if any(kinds_of[rule_id] & kinds_of[bonus] for bonus in touched)
+        ]
+        pairs += [(kind, rule_id) for rule_id in sorted(bearing | set(touched) | set(read))]
+    return pairs

@@ -322,7 +322,7 @@ class _Pipeline:
         if most:
             self.compilation.ask("origin", "external_id")
             ordering = [sql.SQL("fact.origin"), sql.SQL("fact.external_id")]
-        extra = [sql.SQL("term.stage")] if self.compilation.with_lines else []
+        extra: list[sql.Composable] = [sql.SQL("term.stage")] if self.compilation.with_lines else []
         if self.compilation.families["bonus"]:
             extra.append(sql.SQL("fact.kind_id"))
         if self.compilation.is_scoped:

@@ -410,7 +410,7 @@ class Due(models.Model):
     """A mark that a customer must be scored: laid in the transaction that changed something.
 
     It names an identifier (whoever holds it when the mark is claimed) or a customer.
-    ``since`` and ``until`` are the local dates between which facts changed; both empty: anything may have.
+    ``since`` and ``until`` are the local dates between which actions of ``kinds`` changed; empty: anything may have.
     Marks are only added and deleted, so that intake never waits for scoring.
     """
 
@@ -424,6 +424,7 @@ class Due(models.Model):
     )
     since = models.DateField(null=True)
     until = models.DateField(null=True)
+    kinds = ArrayField(models.BigIntegerField(), null=True)
     why = models.CharField(max_length=8, choices=Posting.Why)
     marked_at = models.DateTimeField()
 

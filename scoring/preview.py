@@ -146,21 +146,17 @@ def _bin(change: Decimal) -> int:
 def _statement(compiled: CompiledRules) -> sql.Composable:
     return sql.SQL("""
 WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{ctes},
-daily AS (
-    SELECT customer_id, source, local_date, sum(points)::bigint AS points FROM award
-    GROUP BY customer_id, source, local_date
-),
 stored AS (
     SELECT subject.customer_id, coalesce(score.score, 0) AS score, coalesce(score.points, 0) AS points,
         coalesce(score.source_points, '{{0,0,0,0,0,0}}') AS source_points, coalesce(score.scored_on, %(on)s) AS on_day
     FROM subject LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id
 ),
 summed AS (
-    SELECT daily.customer_id, daily.source, sum(daily.points)::bigint AS points, sum({faded}) AS faded
-    FROM daily
-    JOIN stored ON stored.customer_id = daily.customer_id
-    JOIN {shape} ON shape.source = daily.source
-    GROUP BY daily.customer_id, daily.source
+    SELECT award.customer_id, award.source, sum(award.points)::bigint AS points, sum({faded}) AS faded
+    FROM award
+    JOIN stored ON stored.customer_id = award.customer_id
+    JOIN {shape} ON shape.source = award.source
+    GROUP BY award.customer_id, award.source
 ),
 part AS (
     SELECT shape.customer_id, shape.source, shape.weight, shape.points, {sub_score} AS sub_score
@@ -185,9 +181,9 @@ WHERE stored.score <> coalesce(draft.score, 0) OR draft.added > 0 OR draft.taken
 """).format(
         ctes=compiled.ctes,
         faded=FADED.format(
-            points=sql.SQL("daily.points"),
+            points=sql.SQL("award.points"),
             on=sql.SQL("stored.on_day"),
-            date=sql.SQL("daily.local_date"),
+            date=sql.SQL("award.local_date"),
         ),
         shape=shape_values(compiled.document.sources),
         sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),

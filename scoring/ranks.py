@@ -5,12 +5,14 @@ written, so that two workers who finish in the other order than they began leave
 the moment up to which the set is known to be complete. Where that is missing, PostgreSQL answers.
 """
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -63,9 +65,18 @@ def redis_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
+def _run(script: str, keys: Sequence[str], arguments: Sequence[int]) -> Any:
+    """Run a script that the server usually knows already."""
+    client = redis_client()
+    try:
+        return client.evalsha(_sha(script), len(keys), *keys, *arguments)
+    except redis.exceptions.NoScriptError:
+        return client.eval(script, len(keys), *keys, *arguments)
+
+
 @lru_cache(maxsize=2)
-def _script(text: str) -> "redis.commands.core.Script":
-    return redis_client().register_script(text)
+def _sha(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def keys_of(brand_id: int) -> tuple[str, str, str]:
@@ -85,7 +96,7 @@ def get_rank(*, brand: Brand, score: Decimal) -> Rank:
     """
     scores, _revisions, complete = keys_of(brand.pk)
     try:
-        found = _script(_RANK)(keys=[scores, complete], args=[_thousandths(score)])
+        found = _run(_RANK, [scores, complete], [_thousandths(score)])
     except redis.RedisError:
         found = None
     if found is not None:
@@ -110,7 +121,7 @@ def write_ranks(*, brand_id: int, rows: Iterable[Row]) -> None:
             for customer, score, revision in batch
             for cell in (customer, _thousandths(score), revision)
         ]
-        _script(_WRITE)(keys=[scores, revisions], args=arguments)
+        _run(_WRITE, [scores, revisions], arguments)
 
 
 def catch_up(*, brand_id: int, now: datetime) -> int:

@@ -161,7 +161,9 @@ def score_customers(
                 "on": now.astimezone(brand.zone).date(),
             },
         )
-        marks = [(customer, None, None, str(why)) for customer, differs in checked if differs]
+        marks: list[tuple[Any, ...]] = [
+            (customer, None, None, str(why), []) for customer, differs in checked if differs
+        ]
         posted = _post(rules.full, marks, rules, now)
         return _write(brand, rules, [customer for customer, _differs in checked], posted, now)
 
@@ -186,7 +188,7 @@ def _plan_for(customers: int) -> None:
 def _post(
     statement: str, marks: Sequence[tuple[Any, ...]], rules: Rules, now: datetime
 ) -> dict[int, tuple[Decimal, Decimal]]:
-    """Post the differences of marked customers (customer, since, until, why), whom the caller has locked.
+    """Post the differences of marked customers (customer, since, until, why, kinds), whom the caller has locked.
 
     Returns what the checksums of those who had any grow by.
     """
@@ -200,6 +202,8 @@ def _post(
             "since": [mark[1] for mark in marks],
             "until": [mark[2] for mark in marks],
             "whys": [mark[3] for mark in marks],
+            "changed_customers": [mark[0] for mark in marks for _kind in mark[4] or []],
+            "changed_kinds": [kind for mark in marks for kind in mark[4] or []],
             "rule_set": rules.rule_set_id,
             "now": now,
         },
@@ -239,7 +243,7 @@ def _write(
 
 
 _SETTINGS = "SELECT set_config('synchronous_commit', 'off', TRUE), set_config('plan_cache_mode', %(plans)s, TRUE)"
-# Grain: one due customer, with the days between which facts changed (NULL: anything may have). Locks the
+# Grain: one due customer, with the days between which facts of these kinds changed (NULL: anything may have). Locks the
 # customer, not the mark: intake adds marks without waiting, and nobody else scores the same customer.
 _CLAIM = """
 WITH waiting AS (
@@ -264,13 +268,15 @@ held AS (
 ),
 taken AS (
     DELETE FROM scoring_due AS due USING held WHERE due.id = held.id
-    RETURNING held.customer_id, due.since, due.until, due.why
+    RETURNING held.customer_id, due.since, due.until, due.kinds, due.why
 )
 SELECT customer_id,
     CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END,
     CASE WHEN bool_or(since IS NULL) THEN NULL ELSE max(until) END,
-    max(why)
-FROM taken GROUP BY customer_id
+    max(why),
+    array_agg(DISTINCT kind_id) FILTER (WHERE kind_id IS NOT NULL)
+FROM taken LEFT JOIN LATERAL unnest(taken.kinds) AS kind_id ON TRUE
+GROUP BY customer_id
 """
 # Grain: one customer whose score is of an earlier day. Who is being scored now is written by that.
 _STALE = """
@@ -339,6 +345,10 @@ def post_scoped(compiled: CompiledRules) -> sql.Composable:
 WITH subject AS MATERIALIZED (
     SELECT * FROM unnest(%(customers)s::bigint[], %(since)s::date[], %(until)s::date[], %(whys)s::text[])
         AS subject (customer_id, since, until, why)
+),
+changed_kind AS (
+    SELECT * FROM unnest(%(changed_customers)s::bigint[], %(changed_kinds)s::bigint[])
+        AS changed_kind (customer_id, kind_id)
 ),{ctes},
 held AS (
     SELECT posting.customer_id, posting.action_id, posting.rule_id, posting.source, posting.local_date, posting.points

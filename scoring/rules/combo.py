@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.conditions import Condition
-from scoring.limits import NO_LIMITS
+from scoring.limits import BUCKET, NO_LIMITS
 from scoring.models import Source
 from scoring.periods import PERIODS, ordinal_of
 from scoring.problems import Reader
@@ -167,12 +167,13 @@ class Combo(RuleStage):
             rows,
         )
         match = sql.SQL("""
-    SELECT fact.customer_id, fact.action_id, fact.local_date, fact.occurred_at, fact.origin, fact.external_id,
-        {is_written} AS is_written, term.rule_id, term.stage, term.source, term.part, term.needed, term.parts,
-        term.points, {period} AS period
+    SELECT fact.customer_id, term.part * {bucket}::bigint + {period} AS bucket, fact.occurred_at, fact.action_id,
+        fact.local_date, {is_written} AS is_written, term.rule_id, term.stage, term.source, term.needed, term.parts,
+        term.points, {period} AS period, fact.origin, fact.external_id
     FROM fact JOIN {term} ON {joined}
     WHERE {where}
 """).format(
+            bucket=sql.Literal(BUCKET),
             is_written=compilation.is_written(),
             period=period_of(list(pers)),
             term=term,
@@ -182,7 +183,7 @@ class Combo(RuleStage):
         # Grain: one action that may meet a requirement in a period; its place among these.
         place = sql.SQL("""
     SELECT *, row_number() OVER (
-        PARTITION BY customer_id, part, period ORDER BY occurred_at, origin, external_id) AS place
+        PARTITION BY customer_id, bucket ORDER BY occurred_at, origin, external_id) AS place
     FROM combo_match
 """)
         # Grain: one period in which a stage was met; the action that met the last requirement.

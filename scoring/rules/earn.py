@@ -116,7 +116,7 @@ class Earn(RuleStage):
         )
 
     def _rate_sentence(self) -> Any:
-        unit = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
+        unit: Any = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
         if unit == ActionKind.MONEY:
             unit = self.vocabulary.currency
         elif unit:
