@@ -69,6 +69,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     running.close()
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Whether to leave the test database behind: our own server goes away as a whole."""
+    return "TEST_DATABASE_URL" not in os.environ
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
     """No test sees what another left in the cache: limits on guesses are counted there."""
