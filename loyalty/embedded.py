@@ -66,7 +66,8 @@ class Server(ABC):
     name: ClassVar[str]
     socket_name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
-    refuses_root: ClassVar[bool] = False
+    needs_plain_user: ClassVar[bool] = False
+    """It does not run as root, nor as a user without a name."""
 
     def __init__(self, home: Path, *, durable: bool = True) -> None:
         """``durable=False`` is for tests: faster, and a crash of the machine may lose what was written."""
@@ -113,6 +114,11 @@ class Server(ABC):
     def acquire(self) -> None:
         """Start the server unless it runs, and hold on to it; raises EmbeddedError if it cannot run."""
         self._make_folders()
+        if self.home.stat().st_uid != os.geteuid():
+            raise EmbeddedError(
+                f"{self.home} belongs to another user; "
+                "run Laurel as that user, or set LAUREL_HOME to another folder."
+            )
         if self._users is None:
             self._users = self._open_lock("users")
             fcntl.flock(self._users, fcntl.LOCK_SH)  # waits for a keeper that is just stopping
@@ -213,8 +219,8 @@ class Server(ABC):
         command = [sys.executable, "-I", __file__, self.name, str(self.home)]
         if not self.durable:
             command.append("--throw-away")
-        if self.refuses_root and os.geteuid() == 0:
-            command = _as_another_user(command)
+        if self.needs_plain_user and not _is_plain_user():
+            command = _as_plain_user(command)
         with self.log.open("ab") as log:
             keeper = subprocess.Popen(
                 command,
@@ -249,7 +255,7 @@ class Server(ABC):
         fcntl.flock(keeper, fcntl.LOCK_EX)
         users = self._open_lock("users")
         try:
-            if self.refuses_root and os.geteuid() == 0:
+            if self.needs_plain_user and os.geteuid() == 0:
                 self._become_nobody()
             self._make_folders()
             self.prepare()
@@ -327,7 +333,8 @@ class Server(ABC):
 
     def _become_nobody(self) -> None:
         nobody = pwd.getpwnam("nobody")
-        self.home.chmod(0o711)  # to be passed through, not looked into
+        for folder in (self.home, self.log.parent):
+            folder.chmod(0o711)  # to be passed through, not looked into
         for folder in (self.folder, self.run):
             folder.mkdir(mode=0o700, exist_ok=True)
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
@@ -350,7 +357,7 @@ class Postgres(Server):
     name = "postgres"
     socket_name = ".s.PGSQL.5432"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes everything down
-    refuses_root = True
+    needs_plain_user = True
 
     @property
     def url(self) -> str:
@@ -700,9 +707,20 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _as_another_user(command: list[str]) -> list[str]:
-    """The command in a user namespace where root is an ordinary user; as it is, where there are no such namespaces."""
-    wrapper = ["unshare", "--user", "--map-user=1000", "--"]
+def _is_plain_user() -> bool:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return os.geteuid() != 0
+
+
+def _as_plain_user(command: list[str]) -> list[str]:
+    """The command in a user namespace where we go by the name of nobody, and files stay ours.
+
+    As it is, where there are no such namespaces.
+    """
+    wrapper = ["unshare", "--user", f"--map-user={pwd.getpwnam('nobody').pw_uid}", "--"]
     with contextlib.suppress(OSError):
         if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode == 0:
             return [*wrapper, *command]
