@@ -150,7 +150,7 @@ def _store_actions(
                 "attributes",
             )
         )
-    } | {"brand": brand.pk, "now": now, "time_zone": brand.time_zone}
+    } | {"brand": brand.pk, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_INSERT_ACTIONS, parameters)
         new = {(origin, external_id): pk for pk, origin, external_id in cursor.fetchall()}
@@ -280,7 +280,6 @@ def _conflict(pk: int | None, field: str) -> Outcome:
 def _mark_parameters(brand: Brand, now: datetime) -> dict[str, Any]:
     return {
         "brand": brand.pk,
-        "time_zone": brand.time_zone,
         "now": now,
         "why": Posting.Why.FACTS.value,
     }
@@ -405,8 +404,9 @@ _MARK_ACTIONS = """
 INSERT INTO scoring_due (brand_id, identifier_id, since, until, kinds, why, marked_at)
 SELECT %(brand)s, identifier_id, min(local_date), max(local_date), array_agg(DISTINCT kind_id), %(why)s, %(now)s
 FROM (
-    SELECT identifier_id, kind_id, (occurred_at AT TIME ZONE %(time_zone)s)::date AS local_date
-    FROM scoring_action WHERE id = ANY(%(actions)s)
+    SELECT identifier_id, kind_id, (occurred_at AT TIME ZONE brand.time_zone)::date AS local_date
+    FROM scoring_action JOIN accounts_brand AS brand ON brand.id = %(brand)s
+    WHERE scoring_action.id = ANY(%(actions)s)
 ) AS changed
 GROUP BY identifier_id
 """

@@ -131,7 +131,11 @@ def _steps(badges: Sequence[Badge], vocabulary: Vocabulary) -> sql.Composable:
 WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{amended},{facts},
 step AS ({steps})""").format(
         amended=AMENDED,
-        facts=facts(kinds=kinds, columns=["venue_id"], scoped=False),
+        facts=facts(
+            kinds=kinds,
+            columns={column for _badge, one in criteria for column in one.columns},
+            scoped=False,
+        ),
         steps=sql.SQL("\n    UNION ALL ").join(
             sql.SQL("SELECT {} AS badge_id, steps.* FROM ({}) AS steps").format(
                 sql.Literal(badge.pk), criterion.steps(vocabulary)

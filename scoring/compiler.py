@@ -3,7 +3,8 @@
 The statement is a chain of common table expressions named as nouns. It reads ``subject`` (who is
 computed: ``customer_id`` and, where only some days changed, ``since`` and ``until``) and then also
 ``changed_kind`` (``customer_id`` and ``kind_id`` of what changed), which the caller puts before it. It
-ends in ``award``: customer_id, action_id, rule_id, source, local_date, points. Stages are numbered by their place in the document.
+ends in ``award``: customer_id, action_id, rule_id, source, local_date, points. Stages are
+numbered by their place in the document.
 """
 
 from collections.abc import Mapping

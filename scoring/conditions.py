@@ -1,4 +1,4 @@
-"""Conditions: ``field operator value``, as SCORING's section on conditions has them.
+"""Conditions: ``field operator value``, as docs/scoring.md has them under “Conditions”.
 
 A condition on a value that the action does not have is false; ``is_not_set`` alone is then true.
 In SQL a condition speaks of the relation ``fact`` (see ``scoring.facts``).

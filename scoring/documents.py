@@ -1,6 +1,6 @@
 """The rule set document: reading it with every problem named, and writing it.
 
-The document is what staff export and import and what the admin pages write (SCORING, section 10).
+The document is what staff export and import and what the admin pages write (docs/scoring.md, “The rule set document”).
 """
 
 from collections.abc import Mapping

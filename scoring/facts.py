@@ -89,7 +89,7 @@ EARLIER_FACTS = sql.SQL("""
 def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Composable:
     """The CTE ``fact``, of every kind in use, or cut by ``kind_scope`` where only some days changed.
 
-    ``columns`` are those that somebody asks for, of ``COLUMNS``.
+    ``columns`` are those that somebody asks for, of ``_ASKED``.
     """
     template = SCOPED_FACTS if scoped else ALL_FACTS
     return template.format(columns=_asked(columns), counts=_COUNTS, kinds=_ids(kinds))

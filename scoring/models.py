@@ -138,6 +138,11 @@ class Action(models.Model):
         ]
         indexes = [
             models.Index(fields=["identifier", "kind", "occurred_at"], name="action_of_identifier"),
+            models.Index(
+                fields=["brand", "received_at"],
+                condition=models.Q(state="pending"),
+                name="action_pending",
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),

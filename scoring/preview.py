@@ -1,5 +1,6 @@
 """What a rule set would do to every customer before it is published. Stores nothing."""
 
+from copy import copy
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -7,13 +8,19 @@ from typing import Any
 
 from psycopg import sql
 
-from accounts.models import Brand
+from accounts.models import Brand, validate_time_zone
 
 from .chunks import CHUNK_MEMORY, Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument
 from .models import RuleKey
-from .publication import Effective, effective_document
+from .publication import (
+    STARTING_SOURCES,
+    Effective,
+    current_rule_set,
+    document_of,
+    effective_document,
+)
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 
@@ -123,6 +130,25 @@ def preview(
         [(EDGES[n], EDGES[n + 1], count) for n, count in enumerate(counts)],
         rises,
         falls,
+    )
+
+
+def preview_time_zone(
+    *, brand: Brand, time_zone: str, now: datetime, progress: Progress | None = None
+) -> Preview:
+    """What another time zone would do to every customer, under the rules in force. Stores nothing.
+
+    Raises ValidationError for a name that is no time zone.
+    """
+    validate_time_zone(time_zone)
+    rule_set = current_rule_set(brand=brand)
+    document = (
+        {"sources": STARTING_SOURCES, "rules": []} if rule_set is None else document_of(rule_set)
+    )
+    elsewhere = copy(brand)
+    elsewhere.time_zone = time_zone
+    return preview(
+        brand=elsewhere, document=document, effective="always", now=now, progress=progress
     )
 
 

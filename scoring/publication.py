@@ -1,4 +1,4 @@
-"""Rule set versions: the draft, publishing it, and what a publication changes (SCORING, section 7)."""
+"""Rule set versions: the draft, publishing it, and what a publication changes (docs/scoring.md, “Versions”)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from accounts.models import Brand, User
+from accounts.models import Brand, User, validate_time_zone
 
 from .actions import mark_due
 from .documents import RuleSetDocument, check_stages, parse_rule_set, sources_json
@@ -22,7 +22,8 @@ Effective = Literal["now", "always"] | datetime | date
 
 def current_rule_set(*, brand: Brand) -> RuleSet | None:
     """The published version in force, or None."""
-    return RuleSet.objects.filter(brand=brand, version__isnull=False).order_by("-version").first()
+    published = RuleSet.objects.filter(brand=brand, version__isnull=False)
+    return published.select_related("brand").order_by("-version").first()
 
 
 def document_of(rule_set: RuleSet) -> dict[str, Any]:
@@ -108,6 +109,18 @@ def publish(
     return rule_set
 
 
+@transaction.atomic
+def change_time_zone(*, brand: Brand, time_zone: str, now: datetime) -> None:
+    """Give a brand another time zone and mark every customer due: their whole history gets other local dates.
+
+    Raises ValidationError for a name that is no time zone. What it does to whom, ``preview_time_zone`` tells before.
+    """
+    validate_time_zone(time_zone)
+    Brand.objects.select_for_update().get(pk=brand.pk)
+    Brand.objects.filter(pk=brand.pk).update(time_zone=time_zone)
+    mark_due(brand=brand, customers=None, why=Posting.Why.RULES, now=now)
+
+
 def effective_document(
     *, brand: Brand, document: dict[str, Any], effective: Effective, now: datetime
 ) -> RuleSetDocument:
@@ -139,7 +152,7 @@ def first_moment_of(day: date, *, brand: Brand) -> datetime:
 def take_effect(
     current: RuleSetDocument, draft: RuleSetDocument, moment: datetime
 ) -> RuleSetDocument:
-    """The draft from a moment on, and what holds now until then (SCORING, section 7).
+    """The draft from a moment on, and what holds now until then (docs/scoring.md, “Versions”).
 
     Rules that did not change stay as they are. A rule that changed or went away keeps a copy of its
     old stages that ends at ``moment``, and its new stages start there. Raises RuleSetError where the two cannot be

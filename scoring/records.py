@@ -1,4 +1,4 @@
-"""Records: facts as plain values, on their way into ``record_actions`` (SCORING, section 12)."""
+"""Records: facts as plain values, on their way into ``record_actions`` (docs/scoring.md, “Records”)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

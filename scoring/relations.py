@@ -39,9 +39,9 @@ class Family:
 class Relation:
     """What a rule type adds: CTEs as (name, body), and the name of the last.
 
-    The last holds customer_id, action_id, rule_id, stage, source, local_date, raw (before limits),
-    points (after them), is_written (lies in the days that the rule writes) and, for earn and bonus,
-    what each limit saw.
+    The last holds customer_id, action_id, rule_id, source, local_date and points; where only some
+    days are scored also is_written (lies in the days that the rule writes); and with lines also
+    stage, raw (before limits) and what each limit saw (``limits.LINE_COLUMNS``).
     """
 
     ctes: tuple[tuple[str, sql.Composable], ...]

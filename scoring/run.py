@@ -84,12 +84,20 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
 
     Several callers at once claim different customers. Call until ``is_due`` is False.
     """
-    with _scoring(brand):
+    with transaction.atomic():
         marks = execute(_CLAIM, {"brand": brand.pk, "limit": limit})
-        # Read after the claim: whoever published these marks published their rules before.
-        rules = rules_of(brand=brand) if marks else None
-        if rules is None:
+        # Read after the claim: who published these marks published their rules, or the brand's time zone, before.
+        rule_set = current_rule_set(brand=brand) if marks else None
+        if rule_set is None:
             return []
+        return _score_marks(rule_set, marks, now)
+
+
+def _score_marks(
+    rule_set: RuleSet, marks: Sequence[tuple[Any, ...]], now: datetime
+) -> list[Scored]:
+    brand, rules = rule_set.brand, _ready(rule_set.pk)
+    with _scoring(brand):
         scoped = [mark for mark in marks if mark[1] is not None]
         everything = [mark for mark in marks if mark[1] is None]
         posted = _post(rules.scoped, scoped, rules, now) | _post(rules.full, everything, rules, now)
@@ -407,7 +415,10 @@ SELECT customer_id, differs FROM checked WHERE differs OR is_stale
 
 
 def write_scores(sources: Mapping[Source, SourceShape]) -> sql.Composable:
-    """The statement that writes scores from daily points (SCORING, section 6). Grain: one customer."""
+    """The statement that writes scores from daily points. Grain: one customer.
+
+    See docs/scoring.md, “From points to the score”.
+    """
     return sql.SQL("""
 WITH subject AS MATERIALIZED (
     SELECT * FROM unnest(%(customers)s::bigint[], %(checksums_a)s::numeric[], %(checksums_b)s::numeric[])

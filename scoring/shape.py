@@ -1,4 +1,4 @@
-"""The score's shape: how points fade and become sub-scores (SCORING, section 6), as SQL.
+"""The score's shape: how points fade and become sub-scores (docs/scoring.md, “From points to the score”), as SQL.
 
 Fading is double precision; the score is rounded half up from the exact decimal that a double of 15 digits says.
 """

@@ -111,7 +111,7 @@ def record_lines(
 
 
 def read_json_lines(stream: BinaryIO) -> Iterator[Line | Refusal]:
-    """Read records as SCORING's JSON lines: one object a line, UTF-8; blank lines are skipped."""
+    """Read records as JSON lines (docs/scoring.md, “Records”): one object a line, UTF-8; blank lines are skipped."""
     for number, line in _lines(stream):
         if line is None:
             yield Refusal(number, "", _("The line is longer than a megabyte."))

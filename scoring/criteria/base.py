@@ -21,6 +21,8 @@ class Criterion:
     name: ClassVar[str]
     label: ClassVar[Any]
     fields: ClassVar[tuple[Field, ...]]
+    # The columns of ``fact`` that ``steps`` asks for beyond who did what when.
+    columns: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod

@@ -22,6 +22,7 @@ class VenuesVisited(Criterion):
 
     name: ClassVar[str] = "venues"
     label: ClassVar[Any] = _("So many different venues")
+    columns: ClassVar[tuple[str, ...]] = ("venue_id",)
     fields: ClassVar[tuple[Field, ...]] = (Field("count", "whole", _("different venues")),)
 
     @classmethod

@@ -1,4 +1,7 @@
-"""The rule types, one file each. A new type is a file here, its line in this list, and its relation in the compiler."""
+"""The rule types, one file each. A new type is a file here and its line in this list.
+
+One that reads what another type gave must be known to ``scoring.compiler._bearing`` too, as bonuses are.
+"""
 
 from .base import Field, RuleStage
 from .bonus import Bonus
