@@ -311,9 +311,17 @@ class Server(ABC):
             return
         except (ValueError, IndexError):  # killed in the middle of writing it
             pid = 0
-        if pid in self._processes():
-            os.kill(pid, self.stop_signal)
-        # PostgreSQL's sessions notice the death of their parent and end; a start beside one would damage the data.
+        processes = self._processes()
+        # A session of PostgreSQL that is busy does not notice the death of its parent, and would damage the data of
+        # a server that is started beside it. SIGQUIT ends it at once, as in an immediate shutdown.
+        signals = (
+            {pid: self.stop_signal}
+            if pid in processes
+            else dict.fromkeys(processes, signal.SIGQUIT)
+        )
+        for process, number in signals.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
         if not _wait(lambda: not self._processes(), seconds=60):
             raise EmbeddedError(
                 f"{self.name} of an earlier start does not stop: processes {self._processes()}."

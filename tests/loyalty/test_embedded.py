@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -162,8 +162,10 @@ def test_a_killed_server_is_started_again(home: Path) -> None:
     with in_use(server):
         keep_answer(server)
         killed = int(server.pid_file.read_text().split()[0])
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: killed not in processes(server) and server.is_ready())
+        with closing(connect(server)) as busy:
+            busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: killed not in processes(server) and server.is_ready())
         assert ask(server, "SELECT answer FROM kept") == 42
 
 
