@@ -15,6 +15,7 @@ from .world import (
     MICROSECOND,
     NOW,
     Json,
+    Row,
     World,
     action,
     brand_with,
@@ -228,7 +229,7 @@ def test_a_text_that_no_database_can_hold_is_refused(record: Json) -> None:
 def test_rows_of_other_doors_are_held_to_the_same() -> None:
     """What a door hands in as rows did not pass ``parse_record``."""
     at = NOW - timedelta(days=1)
-    rows = [
+    rows: list[ActionRow | VoidRow] = [
         ActionRow("till", "a", ANN, "gift", at),
         ActionRow("", "b", ANN, "buy", at),
         ActionRow("till", "c", ANN, "buy", at.replace(tzinfo=None)),
@@ -436,7 +437,7 @@ def test_amendments_of_each_type_have_keys_of_their_own() -> None:
 @pytest.mark.parametrize("arrives", ["before", "with", "after"])
 def test_amendments_count_whenever_they_arrive(arrives: str) -> None:
     world = World(rule("earn", rate=1))
-    facts = [
+    facts: list[Json | Row] = [
         ("a", AT, 10),
         ("b", AT, 10),
         action(("c", AT, 10), state="pending"),

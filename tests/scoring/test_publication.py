@@ -542,9 +542,8 @@ FIELDS = (
 def test_what_is_wrong_with_a_rule_is_named_with_its_place(
     type_name: str, changed: Json, place: str, reason: str
 ) -> None:
-    whole = rule(type_name) | {"combo": COMBO, "streak": STREAK, "bonus": {"percent": 5}}.get(
-        type_name, {}
-    )
+    needed: dict[str, Json] = {"combo": COMBO, "streak": STREAK, "bonus": {"percent": 5}}
+    whole = rule(type_name) | needed.get(type_name, {})
     broken = {key: value for key, value in (whole | changed).items() if value is not MISSING}
     fine = rule("earn", "fine")
     assert only_problem(document(fine, broken)) == (f"rules[1].{place}", reason)

@@ -13,7 +13,7 @@ from scoring import ranks
 from scoring.models import Score
 from scoring.ranks import Rank, catch_up, get_rank, keys_of, write_ranks
 
-from .world import NOW, brand_with
+from .world import NOW, brand_with, without_redis
 
 pytestmark = pytest.mark.django_db
 
@@ -75,16 +75,10 @@ def test_while_redis_is_away_postgresql_gives_the_same_answer(
     ranked(brand, *SCORES)
     catch_up(brand_id=brand.pk, now=NOW)
     before = of(brand, *SCORES)
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"  # nobody listens there
-    ranks.redis_client.cache_clear()
-    ranks._script.cache_clear()
-    try:
+    with without_redis(settings):
         assert of(brand, *SCORES) == before
         with pytest.raises(redis.RedisError):
             write_ranks(brand_id=brand.pk, rows=[(1, Decimal(1), 1)])
-    finally:
-        ranks.redis_client.cache_clear()
-        ranks._script.cache_clear()
 
 
 def test_a_set_that_is_not_complete_is_not_asked(brand: Brand) -> None:

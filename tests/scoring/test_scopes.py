@@ -4,7 +4,7 @@ Every way in which a rule's periods can reach is one rule here. After each chang
 compared, and a difference names its rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -124,15 +124,43 @@ BONUSES = {
 }
 
 
-def history() -> tuple[list[Row], Random]:
-    """Seventy purchases over fourteen months, most of them in bunches; and the chance that made them."""
+# What was changed is of one kind, and moves what is given for another.
+KINDS = {
+    "a limit that kinds share": [
+        limited("earn", per("day", count=1), per("month", points=30), kinds=["buy", "visit"]),
+        limited("bonus", per("week", points=3), type_name="bonus", kinds=["visit"]),
+        limited("alone", kinds=["visit"]),
+    ],
+    "a bonus whose limit kinds share": [
+        limited("earn", per("week", count=2)),
+        limited("other", per("month", points=20), kinds=["visit"]),
+        limited("bonus", per("ever", points=40), type_name="bonus", kinds=["visit", "buy"]),
+    ],
+    "combos and streaks of both": [
+        rule(
+            "combo",
+            per="month",
+            points=50,
+            requires=[{"kinds": ["visit"], "count": 2}, {"kinds": ["buy", "visit"], "count": 4}],
+        ),
+        rule("streak", kinds=["visit", "buy"], per="week", count=2, length=2, points=80),
+        rule("streak", "visits", kinds=["visit"], per="day", count=1, length=1, points=80),
+    ],
+}
+
+
+def history(kinds: Sequence[str]) -> tuple[list[Row], Random]:
+    """Seventy actions over fourteen months, most of them in bunches; and the chance that made them."""
     chance = Random(20261123)  # noqa: S311  # it must repeat itself, it guards nothing
     rows: list[Row] = []
     for n in range(70):
         day = chance.choice([chance.randrange(DAYS), 150 + chance.randrange(9)])
         at = FIRST_DAY + timedelta(days=day, hours=chance.randrange(24))
         venue = chance.choice(["soho", "camden", None])
-        rows.append((f"a{n}", at.isoformat(), chance.randrange(1, 12), {"venue": venue}))
+        kind = chance.choice(kinds)
+        rows.append(
+            (f"a{n}", at.isoformat(), chance.randrange(1, 12), {"venue": venue, "kind": kind})
+        )
     return rows, chance
 
 
@@ -152,9 +180,9 @@ def changes(rows: list[Row], chance: Random) -> Iterator[Json]:
         yield decision(f"d{n}", f"p{n}", accepted=True)
 
 
-def try_changes(world: World) -> set[str]:
+def try_changes(world: World, kinds: Sequence[str] = ("buy",)) -> set[str]:
     """Bring one change after the other; returns the rules whose points they moved."""
-    rows, chance = history()
+    rows, chance = history(kinds)
     world.record(*rows)
     world.verify()
     seen = len(world.postings())
@@ -174,6 +202,11 @@ def test_a_bonus_follows_the_limits_of_what_it_works_on(rules: list[Json]) -> No
     assert try_changes(world) == {one["key"] for one in rules}
 
 
+@pytest.mark.parametrize("rules", KINDS.values(), ids=KINDS)
+def test_a_change_of_one_kind_moves_what_is_given_for_another(rules: list[Json]) -> None:
+    assert try_changes(World(*rules), ["buy", "visit", "visit"]) == {one["key"] for one in rules}
+
+
 def test_a_place_that_is_long_past_makes_room_for_ever() -> None:
     """A limit for ever counts what lies before the days that are read."""
     world = World(rule("earn", points=5, limits=[{"per": "ever", "count": 3}]))
@@ -189,7 +222,7 @@ def test_a_place_that_is_long_past_makes_room_for_ever() -> None:
 
 def test_several_changes_at_once_reach_as_far_as_each_of_them() -> None:
     world = World(*PLAIN)
-    rows, chance = history()
+    rows, chance = history(["buy", "visit"])
     world.record(*rows)
     world.record(*changes(rows, chance))
     world.verify()

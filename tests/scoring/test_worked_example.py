@@ -182,5 +182,5 @@ def test_why_the_second_visit_gave_nothing(customer: Customer) -> None:
     second = lines["1100", "visit"]
     assert (second.earned, second.points) == (25, 0)
     assert [(taken.points, taken.reason) for taken in second.taken] == [
-        (25, "Limit reached: at most once a day and venue; this was number 2")
+        (25, "Limit reached: at most once a day and venue")
     ]

@@ -10,16 +10,18 @@ Moments are of 2026 and in UTC where they do not say otherwise. Everything goes 
 engine; nothing is put into a table beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.conf import LazySettings
 from django.db.models import Sum
 
 from accounts.identity import parse_identifier, resolve_identifiers
 from accounts.models import Brand, Customer, Identifier
+from scoring import ranks
 from scoring.actions import Outcome, parse_record, record_actions
 from scoring.brands import setup_brand
 from scoring.models import Posting, RuleSet, Score, Source
@@ -256,20 +258,17 @@ def points_of(
     return {name: points for name, by, points in given(rules, rows, zone=zone) if by == wanted}
 
 
-def days(text: str) -> date:
-    """``11-23`` as a date of 2026."""
-    return date.fromisoformat(text if text[:4].isdigit() else f"2026-{text}")
-
-
-def at_day(day: date, clock: str, zone: Any) -> datetime:
-    """A moment by the wall clock of a zone."""
-    hour, minute = map(int, clock.split(":"))
-    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-
-
-def thousandths(text: str) -> Decimal:
-    """A score as it is stored."""
-    return Decimal(text).quantize(Decimal("0.001"))
-
-
 MICROSECOND = timedelta(microseconds=1)
+
+
+@contextmanager
+def without_redis(settings: LazySettings) -> Iterator[None]:
+    """As if Redis were away: its address is one at which nobody listens."""
+    url = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    ranks.redis_client.cache_clear()
+    try:
+        yield
+    finally:
+        settings.REDIS_URL = url
+        ranks.redis_client.cache_clear()

@@ -2,9 +2,13 @@
 -- double: Purchase: +100 % on the points earned
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
-    FROM subject
-    CROSS JOIN LATERAL (VALUES (1, least((subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - ((least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - DATE '0001-01-01') %% 7))), greatest((subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - ((greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - DATE '0001-01-01') %% 7) + 6)), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), false)) AS days (
-        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+    FROM (
+        SELECT DISTINCT changed_kind.customer_id, borne.rule_id
+        FROM changed_kind JOIN (VALUES (1, 1), (1, 2)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
+    ) AS bearing
+    JOIN subject ON subject.customer_id = bearing.customer_id
+    JOIN LATERAL (VALUES (1, least((subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - ((least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - DATE '0001-01-01') %% 7))), greatest((subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - ((greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - DATE '0001-01-01') %% 7) + 6)), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), false)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        ON days.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,

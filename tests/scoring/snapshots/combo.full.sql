@@ -24,15 +24,15 @@ fact AS MATERIALIZED (
             ELSE amended.is_accepted AND NOT amended.is_void END AND action.kind_id IN (1, 2)
 ),
 "combo_match" AS (
-    SELECT fact.customer_id, fact.action_id, fact.local_date, fact.occurred_at, fact.origin, fact.external_id,
-        TRUE AS is_written, term.rule_id, term.stage, term.source, term.part, term.needed, term.parts,
-        term.points, ((fact.local_date - DATE '0001-01-01') / 7) AS period
+    SELECT fact.customer_id, term.part * 4000000::bigint + ((fact.local_date - DATE '0001-01-01') / 7) AS bucket, fact.occurred_at, fact.action_id,
+        fact.local_date, TRUE AS is_written, term.rule_id, term.stage, term.source, term.needed, term.parts,
+        term.points, ((fact.local_date - DATE '0001-01-01') / 7) AS period, fact.origin, fact.external_id
     FROM fact JOIN (VALUES (2::bigint, 1::bigint, 0::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::int, 1::int, 2::int, 50::bigint, 'week'::text), (1, 1, 0, 2, '-infinity', 'infinity', 2, 2, 2, 50, 'week')) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "part", "needed", "parts", "points", "per") ON term.kind_id = fact.kind_id
     WHERE CASE term."part" WHEN 2 THEN fact.quantity >= 10 AND strpos(lower(((fact.attributes ->> 'topic') COLLATE "C") COLLATE pg_c_utf8), lower('100%%' COLLATE pg_c_utf8)) > 0 ELSE TRUE END
 ),
 "combo_place" AS (
     SELECT *, row_number() OVER (
-        PARTITION BY customer_id, part, period ORDER BY occurred_at, origin, external_id) AS place
+        PARTITION BY customer_id, bucket ORDER BY occurred_at, origin, external_id) AS place
     FROM combo_match
 ),
 "combo_met" AS (

@@ -1,9 +1,13 @@
 -- see-and-buy: Visit + 2 × Purchase, when quantity is at least 10 and topic contains 100% in one week: 50 points
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
-    FROM subject
-    CROSS JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false)) AS days (
-        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+    FROM (
+        SELECT DISTINCT changed_kind.customer_id, borne.rule_id
+        FROM changed_kind JOIN (VALUES (1, 1), (2, 1)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
+    ) AS bearing
+    JOIN subject ON subject.customer_id = bearing.customer_id
+    JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        ON days.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,
@@ -42,9 +46,9 @@ fact AS MATERIALIZED (
             ELSE amended.is_accepted AND NOT amended.is_void END
 ),
 "combo_match" AS (
-    SELECT fact.customer_id, fact.action_id, fact.local_date, fact.occurred_at, fact.origin, fact.external_id,
-        fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until AS is_written, term.rule_id, term.stage, term.source, term.part, term.needed, term.parts,
-        term.points, ((fact.local_date - DATE '0001-01-01') / 7) AS period
+    SELECT fact.customer_id, term.part * 4000000::bigint + ((fact.local_date - DATE '0001-01-01') / 7) AS bucket, fact.occurred_at, fact.action_id,
+        fact.local_date, fact.local_date BETWEEN key_scope.write_from AND key_scope.write_until AS is_written, term.rule_id, term.stage, term.source, term.needed, term.parts,
+        term.points, ((fact.local_date - DATE '0001-01-01') / 7) AS period, fact.origin, fact.external_id
     FROM fact JOIN (VALUES (2::bigint, 1::bigint, 0::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::int, 1::int, 2::int, 50::bigint, 'week'::text), (1, 1, 0, 2, '-infinity', 'infinity', 2, 2, 2, 50, 'week')) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "part", "needed", "parts", "points", "per") ON term.kind_id = fact.kind_id
         JOIN key_scope ON key_scope.customer_id = fact.customer_id AND key_scope.rule_id = term.rule_id
             AND fact.local_date <= key_scope.read_until
@@ -54,7 +58,7 @@ fact AS MATERIALIZED (
 ),
 "combo_place" AS (
     SELECT *, row_number() OVER (
-        PARTITION BY customer_id, part, period ORDER BY occurred_at, origin, external_id) AS place
+        PARTITION BY customer_id, bucket ORDER BY occurred_at, origin, external_id) AS place
     FROM combo_match
 ),
 "combo_met" AS (

@@ -3,9 +3,13 @@
 -- welcome: Purchase: 100 points, at most once in all
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
-    FROM subject
-    CROSS JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, DATE '-infinity', DATE 'infinity', subject.since, DATE 'infinity', false), (3, subject.since, DATE 'infinity', subject.since, DATE 'infinity', true)) AS days (
-        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+    FROM (
+        SELECT DISTINCT changed_kind.customer_id, borne.rule_id
+        FROM changed_kind JOIN (VALUES (1, 1), (1, 3), (2, 2)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
+    ) AS bearing
+    JOIN subject ON subject.customer_id = bearing.customer_id
+    JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, DATE '-infinity', DATE 'infinity', subject.since, DATE 'infinity', false), (3, subject.since, DATE 'infinity', subject.since, DATE 'infinity', true)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        ON days.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,

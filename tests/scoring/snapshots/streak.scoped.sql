@@ -1,9 +1,13 @@
 -- regular: Visit, 4 months in a row: 80 points
 key_scope AS MATERIALIZED (
     SELECT subject.customer_id, days.*
-    FROM subject
-    CROSS JOIN LATERAL (VALUES (1, DATE '-infinity', DATE 'infinity', date_trunc('month', subject.since::timestamp)::date, DATE 'infinity', false)) AS days (
-        rule_id, read_from, read_until, write_from, write_until, is_seeded)
+    FROM (
+        SELECT DISTINCT changed_kind.customer_id, borne.rule_id
+        FROM changed_kind JOIN (VALUES (2, 1)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
+    ) AS bearing
+    JOIN subject ON subject.customer_id = bearing.customer_id
+    JOIN LATERAL (VALUES (1, DATE '-infinity', DATE 'infinity', date_trunc('month', subject.since::timestamp)::date, DATE 'infinity', false)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        ON days.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,
