@@ -12,7 +12,7 @@ from accounts.models import Customer, Identifier
 from scoring.actions import Outcome, attach_waiting, mark_due, parse_record, record_actions
 from scoring.models import Action, Amendment, Due, Posting, RuleSet
 from scoring.publication import publish
-from scoring.run import is_due, score_due
+from scoring.run import Scored, is_due, score_due
 
 from .world import BRAND, NOW, Json, World, action, correction, document, rule, void
 
@@ -130,6 +130,28 @@ def test_workers_score_different_customers_and_nobody_twice(world: World) -> Non
     everyone = [customer for group in scored for customer in group]
     assert len(everyone) == len(set(everyone)) == 40
     assert Posting.objects.count() == 120
+    world.verify()
+
+
+def test_whoever_is_being_scored_is_left_to_whoever_began(world: World) -> None:
+    """A second worker would not see what the first has posted, and would post it again."""
+
+    def arrive_and_work() -> list[Scored]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        bring(world, action(("b", AT, 7)), action(("c", AT, 1), identifier="card:1"))
+        return score_due(brand=world.brand, now=NOW)
+
+    ann = world.customer().pk
+    bring(world, action(("a", AT, 10)))
+    with transaction.atomic():
+        assert [one.customer_id for one in score_due(brand=world.brand, now=NOW)] == [ann]
+        [others] = at_once([arrive_and_work])
+    assert [one.customer_id for one in others] == [world.customer("card:1").pk]
+    assert is_due(brand=world.brand)
+    world.score()
+    assert world.awards() == [("a", "earn", 10), ("b", "earn", 7), ("c", "earn", 1)]
+    assert Posting.objects.count() == 3
     world.verify()
 
 
