@@ -76,14 +76,14 @@ class Server(ABC):
         self.folder = home / self.name
         self.log = home / "log" / f"{self.name}.log"
         # A word that the command line of each of this server's processes holds, and no other's.
-        self.mark = f"laurel-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"
+        digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+        self.mark = f"laurel-{self.name}-{digest}"
         self.run = home / "run"
         # PostgreSQL and URLs each have characters of their own that a path must not hold.
-        if len(str(self.run / self.socket_name)) > LONGEST_SOCKET_PATH or not PLAIN_PATH.fullmatch(
-            str(self.run)
-        ):
+        is_long = len(os.fsencode(self.run / self.socket_name)) > LONGEST_SOCKET_PATH
+        if is_long or not PLAIN_PATH.fullmatch(str(self.run)):
             # Not TMPDIR or XDG_RUNTIME_DIR: two processes that share a home may differ in those.
-            self.run = Path("/tmp") / self.mark  # noqa: S108 - checked in _make_folders
+            self.run = Path("/tmp") / f"laurel-{digest}"  # noqa: S108 - checked in _make_folders
         self._users: int | None = None
         self._launched: subprocess.Popen[str] | None = None
 

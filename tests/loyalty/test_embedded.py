@@ -157,7 +157,21 @@ def test_a_server_stops_when_its_last_user_is_killed(home: Path) -> None:
     assert processes(postgres(home)) == []
 
 
-def test_a_killed_server_is_started_again(home: Path) -> None:
+@pytest.mark.parametrize("kind", [Postgres, Valkey])
+def test_a_killed_server_is_started_again_and_the_other_left_alone(
+    home: Path, kind: type[Server]
+) -> None:
+    server = kind(home, durable=False)
+    (other,) = (one for one in (postgres(home), valkey(home)) if one.name != server.name)
+    with in_use(server), in_use(other):
+        killed, unharmed = (int(one.pid_file.read_text().split()[0]) for one in (server, other))
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in processes(server) and server.is_ready())
+        assert unharmed in processes(other)
+        assert other.is_ready()
+
+
+def test_a_killed_postgresql_comes_back_with_its_data_however_busy_it_was(home: Path) -> None:
     server = postgres(home)
     with in_use(server):
         keep_answer(server)

@@ -145,9 +145,10 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 def working_for(environment: dict[str, str]) -> list[str]:
     """The commands of all processes that belong to this home."""
-    mark = embedded.Postgres(Path(environment["LAUREL_HOME"])).mark
+    home = environment["LAUREL_HOME"]
+    words = [home, *(server(Path(home)).mark for server in embedded.SERVERS.values())]
     commands = embedded.commands().values()
-    return [each for each in commands if environment["LAUREL_HOME"] in each or mark in each]
+    return [each for each in commands if any(word in each for word in words)]
 
 
 def test_a_start_a_second_start_and_a_stop(environment: dict[str, str]) -> None:
