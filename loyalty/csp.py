@@ -37,6 +37,10 @@ class PolicyMiddleware(CSPMiddleware):
     ) -> PolicyParts:
         """Choose the directives for one response; a view's own decorators still count."""
         parts = super().get_policy_parts(request, response, report_only)
-        if not report_only and parts.config is None and request.path.startswith(reverse("admin:index")):
+        if (
+            not report_only
+            and parts.config is None
+            and request.path.startswith(reverse("admin:index"))
+        ):
             parts.config = ADMIN
         return parts
