@@ -99,6 +99,7 @@ def prove_identifier(*, brand: Brand, text: str, customer: Customer, now: dateti
         if identifier.proven_at is not None:
             raise IdentifierError("another customer has proved that this is theirs")
         link_identifier(identifier=identifier, customer=customer, reason="proved", now=now)
+        identifier.customer = customer
     identifier.proven_at = now
     identifier.save(update_fields=["proven_at"])
     return identifier

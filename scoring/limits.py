@@ -154,27 +154,40 @@ def limited(stage: "RuleStage") -> LimitedStage:
 
 
 def scope_of(family: Family, changed: Days) -> Scope:
-    """The scope of a rule with limits, where what comes in before them changed in ``changed``."""
-    limits = [limit for _number, stage in family.stages for limit in limited(stage).limits]
-    pers = {limit.per for limit in limits} - {"ever"}
-    writes = changed.widened(sorted(pers, key=PERIODS.index))
-    reads = writes.closed(pers)
-    if not any(limit.per == "ever" for limit in limits):
-        return Scope(reads, writes)
-    is_seeded = all(
+    """The scope of a rule with limits, where what comes in before them changed in ``changed``.
+
+    Each limit carries a change on to the whole periods that it reaches, and the next limit from there.
+    """
+    places = _periods_by_place(family)
+    is_seeded = any("ever" in pers for pers in places) and all(
         limit.per != "ever" or (place == 0 and limit.by == "customer" and limit.points is None)
         for _number, stage in family.stages
         for place, limit in enumerate(limited(stage).limits)
     )
-    reads = reads.onwards() if is_seeded else Days(None, None)
-    return Scope(reads, writes.onwards(), is_seeded)
+    writes = changed
+    for pers in places:
+        writes = writes.widened(pers - {"ever"})
+        if "ever" in pers:
+            writes = writes.onwards()
+    return Scope(read_for(family, writes, is_seeded=is_seeded), writes, is_seeded)
 
 
-def periods_read(family: Family) -> set[str]:
-    """The periods that must be read whole to know what a rule's limits let through."""
-    return {limit.per for _number, stage in family.stages for limit in limited(stage).limits} - {
-        "ever"
-    }
+def read_for(family: Family, days: Days, *, is_seeded: bool) -> Days:
+    """What must be read to know what a rule's limits let through on these days: from the last limit to the first."""
+    for pers in reversed(_periods_by_place(family)):
+        days = days.widened(pers - {"ever"})
+        if "ever" in pers and not is_seeded:
+            days = days.from_the_beginning()
+    return days
+
+
+def _periods_by_place(family: Family) -> list[set[str]]:
+    """For each place in the lists of limits, the periods that any stage counts in there."""
+    lists = [limited(stage).limits for _number, stage in family.stages]
+    return [
+        {limits[place].per for limits in lists if place < len(limits)}
+        for place in range(max(len(limits) for limits in lists))
+    ]
 
 
 def limited_relation(

@@ -294,10 +294,12 @@ class Rule(models.Model):
                 name="published_never_changes",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                declare=[("row_set", "bigint")],
                 func="""
-                    row_set := CASE WHEN TG_OP = 'DELETE' THEN OLD.rule_set_id ELSE NEW.rule_set_id END;
-                    IF EXISTS (SELECT FROM scoring_ruleset WHERE id = row_set AND version IS NOT NULL) THEN
+                    IF EXISTS (
+                        SELECT FROM scoring_ruleset WHERE version IS NOT NULL AND id IN (
+                            CASE WHEN TG_OP <> 'INSERT' THEN OLD.rule_set_id END,
+                            CASE WHEN TG_OP <> 'DELETE' THEN NEW.rule_set_id END)
+                    ) THEN
                         RAISE EXCEPTION 'a published rule set never changes';
                     END IF;
                     IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;

@@ -7,51 +7,57 @@ the range of facts that decide them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from psycopg import sql
 
-from .periods import end_of, start_of
+from .periods import PERIODS, end_of, start_of
 
 SINCE = sql.SQL("subject.since")
 UNTIL = sql.SQL("subject.until")
 
 
+# The periods that a whole period consists of, itself among them. Weeks lie across months and years.
+_CONSISTS_OF = {
+    "day": {"day"},
+    "week": {"day", "week"},
+    "month": {"day", "month"},
+    "year": {"day", "month", "year"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Days:
-    """A range of local dates as SQL on ``subject``; None is an open end."""
+    """A range of local dates as SQL on ``subject``; None is an open end.
+
+    ``whole``: the range is known to consist of whole periods of these kinds.
+    """
 
     first: sql.Composable | None
     last: sql.Composable | None
+    whole: frozenset[str] = field(default=frozenset({"day"}), compare=False)
 
     def widened(self, pers: Iterable[str]) -> "Days":
         """The range together with the whole periods that its ends lie in."""
-        pers = list(pers)
-        if not pers:
+        pers = sorted(set(pers), key=PERIODS.index)
+        if not pers or (len(pers) == 1 and pers[0] in self.whole):
             return self
         first, last = self.first, self.last
-        if "ever" in pers:
-            return Days(None, None)
         if first is not None:
             first = _call("least", [start_of(per, first) for per in pers])
         if last is not None:
             last = _call("greatest", [end_of(per, last) for per in pers])
-        return Days(first, last)
-
-    def closed(self, pers: Iterable[str]) -> "Days":
-        """The range that decides this one, which is itself made of whole periods.
-
-        It is wider only where periods cross: weeks lie across the ends of months and years.
-        """
-        pers = sorted(pers)
-        if "week" in pers and {"month", "year"} & set(pers):
-            return self.widened(pers)
-        return self
+        whole = _CONSISTS_OF[pers[0]] if len(pers) == 1 else {"day"}
+        return Days(first, last, frozenset(whole))
 
     def onwards(self) -> "Days":
         """The range and every later day."""
-        return Days(self.first, None)
+        return Days(self.first, None, self.whole)
+
+    def from_the_beginning(self) -> "Days":
+        """The range and every earlier day."""
+        return Days(None, self.last, self.whole)
 
     def first_sql(self) -> sql.Composable:
         """The first day, or minus infinity."""

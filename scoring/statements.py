@@ -33,12 +33,19 @@ def execute(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]
 @lru_cache(maxsize=512)
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """The statement with $1, $2, ... for its named parameters, and their names in that order."""
-    names = tuple(dict.fromkeys(_NAME.findall(statement)))
-    text = _NAME.sub(lambda found: f"${names.index(found[1]) + 1}", statement)
-    return text.replace("%%", "%").encode(), names
+    names: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return "%"
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    # In one pass, so that a doubled percent sign in a rule's text is never taken for the beginning of a name.
+    text = _MARK.sub(numbered, statement)
+    return text.encode(), tuple(names)
 
 
-_NAME = re.compile(r"%\((\w+)\)s")
+_MARK = re.compile(r"%%|%\((\w+)\)s")
 
 
 @contextmanager

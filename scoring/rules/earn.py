@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.conditions import Condition
-from scoring.limits import Limit, limited_relation, parse_limits, periods_read, scope_of
+from scoring.limits import Limit, limited_relation, parse_limits, read_for, scope_of
 from scoring.models import ActionKind
 from scoring.problems import RATE_MAX, Reader
 from scoring.relations import Compilation, Family, Relation
@@ -95,7 +95,7 @@ class Earn(RuleStage):
         scope = compilation.scopes[family.key]
         kinds = family.kind_ids(compilation.vocabulary)
         needed = [
-            compilation.scopes[bonus.key].reads.widened(periods_read(family))
+            read_for(family, compilation.scopes[bonus.key].reads, is_seeded=scope.is_seeded)
             for bonus in compilation.families["bonus"]
             if bonus.kind_ids(compilation.vocabulary) & kinds
         ]
