@@ -64,14 +64,18 @@ def parse_money(text: str, currency: str) -> Decimal | None:
     )
     for mark in (symbol, currency, currency.lower()):
         bare = bare.removeprefix(mark).removesuffix(mark).strip()
-    match = AMOUNT.match(bare)
+    return parse_number(bare, places=currency_places(currency))
+
+
+def parse_number(text: str, *, places: int) -> Decimal | None:
+    """The number that somebody typed, with point or comma, not below 0.
+
+    None for what is no number, has more decimals than ``places``, or could be read in two ways.
+    """
+    match = AMOUNT.match(text.strip())
     if match is None:
         return None
-    whole, part, places = (
-        re.sub(r"\D", "", match["whole"]),
-        match["part"] or "",
-        currency_places(currency),
-    )
+    whole, part = re.sub(r"\D", "", match["whole"]), match["part"] or ""
     if places and not part and match["group"] in (".", ",") and len(whole) <= LONE_GROUP:
         # 1.234 may be a thousand or one and a bit.
         return None

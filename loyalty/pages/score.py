@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
 from loyalty.pages import ring
+from loyalty.pages.add import ways_to_add
 from loyalty.pages.frame import customer_page, show
 from scoring import queries
 from scoring.explain import explain
@@ -48,6 +49,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         standing=find_standing(customer, view.score),
         moved=moved,
         movers=movers,
+        ways=[] if view.points or moved.lines else ways_to_add(customer.brand, now=timezone.now()),
         others=len(moved.lines) - len(movers),
         others_points=moved.points - sum(line.points for line in movers),
         sum=find_sum(moved),

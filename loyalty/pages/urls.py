@@ -14,6 +14,7 @@ from loyalty.pages import (
     purchase,
     rules,
     score,
+    usage,
 )
 
 urlpatterns = [
@@ -31,6 +32,7 @@ urlpatterns = [
     path("b/<slug:slug>/add", add.add, name="add"),
     path("b/<slug:slug>/check-in", check_in.check_in, name="check_in"),
     path("b/<slug:slug>/purchase", purchase.purchase, name="purchase"),
+    path("b/<slug:slug>/usage", usage.usage, name="usage"),
     path("b/<slug:slug>/badges", badges.badges, name="badges"),
     path("b/<slug:slug>/board", board.board, name="board"),
     path("b/<slug:slug>/me", me.me, name="me"),

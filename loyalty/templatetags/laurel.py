@@ -23,6 +23,11 @@ register = template.Library()
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
+# Units that stand after their number and never change with it; "cups" would, so it stands before: "cups: 1".
+SYMBOLS = frozenset(
+    ("%", "g", "h", "kg", "km", "kWh", "l", "lb", "m", "mi", "min", "ml", "mm", "s")
+)
+
 SOURCE_ICONS = {
     Source.PURCHASES: "purchase",
     Source.PHYSICAL_VISITS: "visit",
@@ -136,9 +141,18 @@ def exact(number: Any) -> str:
     return (MINUS if value < 0 else "") + number_format(abs(value), 3, force_grouping=True)
 
 
+@register.filter
+def is_word(unit: str) -> bool:
+    """Whether a unit is a word that stands before its number, and not a symbol that follows it."""
+    return bool(unit) and unit not in SYMBOLS
+
+
 @register.simple_tag
-def quantity(amount: Decimal | None, unit: str, brand: Brand) -> str:
-    """An action's quantity with its unit, money in the brand's currency; empty when there is none."""
+def quantity(amount: Decimal | None, unit: str, brand: Brand, *, named: bool = False) -> str:
+    """An action's quantity with its unit, money in the brand's currency; empty when there is none.
+
+    ``named`` where the page has named the unit beside it already, if it is a word.
+    """
     if amount is None:
         return ""
     if unit in (ActionKind.MONEY, brand.currency):
@@ -146,4 +160,6 @@ def quantity(amount: Decimal | None, unit: str, brand: Brand) -> str:
     plain = amount.normalize()
     places = max(0, -int(plain.as_tuple().exponent))
     number = number_format(plain, places, force_grouping=True)
+    if is_word(unit):
+        return number if named else f"{unit}:{NO_BREAK_SPACE}{number}"
     return f"{number}{NO_BREAK_SPACE}{unit}" if unit else number

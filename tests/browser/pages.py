@@ -32,6 +32,7 @@ OWN = {
     "add": "/b/{slug}/add",
     "check-in": "/b/{slug}/check-in",
     "purchase": "/b/{slug}/purchase",
+    "usage": "/b/{slug}/usage",
     "badges": "/b/{slug}/badges",
     "board": "/b/{slug}/board",
     "rules": "/b/{slug}/rules",

@@ -77,10 +77,27 @@ def test_from_the_first_page_to_a_receipt(
         expect(page.get_by_role("heading", name="Purchase")).to_be_visible()
         expect(page.get_by_text("£24.90")).to_be_visible()
 
+        page.get_by_role("link", name="Add", exact=True).click()
+        page.get_by_role("link", name="Record use: Brew").click()
+        expect(page.get_by_label("Day", exact=True)).to_be_hidden()
+        page.get_by_label("How much, in cups").fill("2")
+        page.get_by_label("Earlier").check()
+        page.get_by_role("button", name="Record it").click()
+        expect(page.get_by_role("link", name="Enter the day")).to_be_visible()
+        expect(page.get_by_label("How much, in cups")).to_have_value("2")
+        page.get_by_label("Yesterday").check()
+        expect(page.get_by_label("Day", exact=True)).to_be_hidden()
+        page.get_by_role("button", name="Record it").click()
+        expect(page.get_by_role("heading", name="Brew")).to_be_visible()
+        expect(page.get_by_text("Your score is now")).to_be_visible()
+        page.get_by_role("link", name="Open the receipt").click()
+        expect(page.get_by_text("Cups")).to_be_visible()
+
         page.get_by_role("link", name="Score", exact=True).click()
         page.get_by_role("link", name=re.compile("see how it adds up")).click()
         expect(page.get_by_role("heading", name="How your score adds up")).to_be_visible()
-    assert problems == []
+    # Where a page that reloads itself is left in that moment, the fade between the two is dropped.
+    assert [said for said in problems if not said.startswith("Transition was aborted")] == []
 
 
 @pytest.fixture
@@ -160,6 +177,11 @@ def test_every_page_is_accessible(
     page.get_by_role("button", name="Register it").click()
     expect(page.get_by_text("There is a problem")).to_be_visible()
     look(page, "a purchase with errors")
+    page.goto(f"{live_server.url}/b/{story.brand.slug}/usage")
+    page.get_by_label("Earlier").check()
+    page.get_by_role("button", name="Record it").click()
+    expect(page.get_by_text("There is a problem")).to_be_visible()
+    look(page, "a use with errors")
     page = anonymous.new_page()
     page.goto(f"{live_server.url}/b/{story.brand.slug}/join")
     page.get_by_label("E-mail address").fill("new@example.org")
@@ -171,16 +193,17 @@ def test_every_page_is_accessible(
     assert found == {}
 
 
-@pytest.mark.parametrize("zoom", [320])
+@pytest.mark.parametrize("text", [100, 200])
 def test_every_page_fits_the_smallest_phone(
-    zoom: int, browser: Browser, live_server: LiveServer, story: Customer
+    text: int, browser: Browser, live_server: LiveServer, story: Customer
 ) -> None:
     assert story.user
-    context = browser.new_context(viewport={"width": zoom, "height": 568})
+    context = browser.new_context(viewport={"width": 320, "height": 568})
     context.add_cookies([session_cookie(story.user, url=live_server.url)])
     action = story.identifiers.get(scheme="laurel").actions.order_by("pk")[0]
     page = context.new_page()
     for address in (*OPEN.values(), *OWN.values()):
         page.goto(live_server.url + address.format(slug=story.brand.slug, action=action.pk))
+        page.evaluate("size => document.documentElement.style.fontSize = `${size}%`", text)
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), address
     context.close()

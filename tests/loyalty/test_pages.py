@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from time_machine import travel
 
 from accounts.models import Brand, Customer, User
-from scoring.models import Action, Badge
+from scoring.models import Action, ActionKind, Badge
 from scoring.verify import verify_ledger
 from tests.people import MONDAY, Person, join, record, score_all_due
 
@@ -28,6 +28,7 @@ OWN = [
     "/b/foxglove/add",
     "/b/foxglove/check-in",
     "/b/foxglove/purchase",
+    "/b/foxglove/usage",
     "/b/foxglove/badges",
     "/b/foxglove/board",
     "/b/foxglove/me",
@@ -133,6 +134,7 @@ def test_joining_by_mail_and_code_ends_on_the_score(foxglove: Brand) -> None:
     assert customer.user.email == "new@example.org"
     assert EmailAddress.objects.get(user=customer.user).verified
     assert "Welcome" in text_of(done)
+    assert "confirmed" not in text_of(done)
 
 
 def test_signing_in_again_is_the_same_step_and_leads_back(customer: Person) -> None:
@@ -160,7 +162,8 @@ def test_a_wrong_code_lets_nobody_in(foxglove: Brand) -> None:
     client = Client()
     sent = client.post("/b/foxglove/join", {"email": "new@example.org"})
     page = client.post(sent["Location"], {"code": "WRONG1"})
-    assert "There is a problem" in text_of(page)
+    assert "Enter the code that is in the mail" in text_of(page)
+    assert 'href="#id_code"' in page.content.decode()
     assert client.get("/b/foxglove/score").status_code == 302
     assert not Customer.objects.exists()
 
@@ -334,6 +337,120 @@ def test_a_wrong_claim_says_what_to_do_and_keeps_what_was_typed(
     assert not Action.objects.exists()
 
 
+# --- recording use
+
+
+def use(client: Client, **changes: Any) -> Any:
+    """Send the form of a use, filled in."""
+    form = {"quantity": "1", "when": "today", "used_on": "", "token": uuid.uuid4()}
+    return client.post("/b/foxglove/usage", form | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "when"),
+    [
+        ({}, MONDAY + 8 * HOUR),
+        ({"when": "yesterday"}, MONDAY - 21 * HOUR),
+        ({"when": "earlier", "used_on": "2026-11-16"}, MONDAY + 3 * HOUR - timedelta(days=7)),
+        ({"when": "earlier", "used_on": "2026-11-23"}, MONDAY + 8 * HOUR),
+        # The day is looked at only where it was asked for.
+        ({"when": "today", "used_on": "2020-01-01"}, MONDAY + 8 * HOUR),
+    ],
+)
+def test_a_use_counts_on_its_day(changes: dict[str, str], when: Any, customer: Person) -> None:
+    client = customer.client()
+    sent = use(client, **changes)
+    action = Action.objects.get()
+    assert sent["Location"] == f"/b/foxglove/activity/{action.pk}/result"
+    assert (action.kind.slug, action.state, action.origin) == ("usage", "accepted", "laurel")
+    assert (action.quantity, action.occurred_at) == (Decimal(1), when)
+    score_all_due(customer.brand, now=MONDAY + 8 * HOUR)
+    assert "No rule in force gives points for it" in text_of(client.get(sent["Location"]))
+
+
+def test_a_quantity_is_said_so_that_one_is_not_a_plural(customer: Person) -> None:
+    client = customer.client()
+    use(client)
+    action = Action.objects.get()
+    assert "cups: 1" in text_of(client.get("/b/foxglove/activity"))
+    assert "Cups 1" in text_of(client.get(f"/b/foxglove/activity/{action.pk}"))
+    ActionKind.objects.filter(slug="usage").update(unit="km")
+    assert "1 km" in text_of(client.get("/b/foxglove/activity"))
+    assert "How much 1 km" in text_of(client.get(f"/b/foxglove/activity/{action.pk}"))
+
+
+def test_a_use_sent_twice_is_one(customer: Person) -> None:
+    client, token = customer.client(), uuid.uuid4()
+    first, second = use(client, token=token), use(client, token=token)
+    assert first["Location"] == second["Location"]
+    other = use(client, token=token, quantity="2")
+    assert "sent before, with other content" in text_of(other)
+    assert Action.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"quantity": ""}, "Enter how much, in cups"),
+        ({"quantity": "two"}, "Enter a number more than 0"),
+        ({"quantity": "0"}, "Enter a number more than 0"),
+        ({"quantity": "-1"}, "Enter a number more than 0"),
+        ({"quantity": "1,234"}, "Enter a number more than 0"),
+        ({"quantity": "10001"}, "Enter at most 10,000 at a time"),
+        ({"when": ""}, "Choose when it was"),
+        ({"when": "someday"}, "valid choice"),
+        ({"when": "earlier"}, "Enter the day"),
+        ({"when": "earlier", "used_on": "16.11."}, "Enter the day as year, month and day"),
+        ({"when": "earlier", "used_on": "2026-11-24"}, "still to come"),
+        ({"when": "earlier", "used_on": "2026-11-15"}, "Enter one of the last seven days"),
+    ],
+)
+def test_a_wrong_use_says_what_to_do_and_keeps_what_was_typed(
+    changes: dict[str, str], sentence: str, customer: Person
+) -> None:
+    page = use(customer.client(), **changes)
+    assert page.status_code == 200
+    html = page.content.decode()
+    assert html.count(sentence) == 2  # in the summary on top, and at the field
+    assert "<title>Error: " in html
+    for typed in changes.values():
+        assert not typed or typed == "someday" or f'value="{typed}"' in html
+    targets = re.findall(r'<li><a href="#([^"]+)"', html)
+    assert targets
+    assert all(f'id="{target}"' in html for target in targets)
+    assert not Action.objects.exists()
+
+
+def test_a_use_without_a_unit_asks_only_when(customer: Person) -> None:
+    ActionKind.objects.filter(slug="usage").update(unit="")
+    client = customer.client()
+    assert "How much" not in text_of(client.get("/b/foxglove/usage"))
+    use(client, quantity="nonsense")
+    assert Action.objects.get().quantity is None
+
+
+def test_use_is_offered_only_where_customers_can_record_it(
+    customer: Person, stranger: Person
+) -> None:
+    client = customer.client()
+    assert "Record use: Brew" in text_of(client.get("/b/foxglove/add"))
+    # One that systems report is of the same source, and not the customers' to report.
+    ActionKind.objects.filter(brand=customer.brand, slug="usage").update(slug="metered")
+    assert "Record use" not in text_of(client.get("/b/foxglove/add"))
+    assert client.get("/b/foxglove/usage").status_code == 404
+    assert use(client).status_code == 404
+    assert stranger.client().get("/b/harbour/usage").status_code == 200
+    assert use(stranger.client())["Location"].startswith("/b/foxglove/join")
+    assert not Action.objects.exists()
+
+
+def test_checking_in_is_offered_only_where_a_poster_shows_a_code(customer: Person) -> None:
+    client = customer.client()
+    assert "Check in" in text_of(client.get("/b/foxglove/add"))
+    customer.brand.venues.update(check_in_code="")
+    assert "Check in" not in text_of(client.get("/b/foxglove/add"))
+
+
 # --- the score and its receipts
 
 
@@ -362,9 +479,12 @@ def test_the_download_says_the_same_as_the_page(active: Person) -> None:
 
 
 def test_a_new_customer_is_told_where_to_begin(customer: Person) -> None:
-    page = text_of(customer.client().get("/b/foxglove/score"))
-    assert "Your first check-in or purchase starts it" in page
-    assert "held steady at 0" in page
+    response = customer.client().get("/b/foxglove/score")
+    page = text_of(response)
+    assert "It starts with your first points" in page
+    assert "What to do first" in page
+    for way in ("check-in", "purchase", "usage"):
+        assert f'href="/b/foxglove/{way}"' in response.content.decode()
     assert "rank" not in page.lower()
 
 
@@ -412,6 +532,25 @@ def test_a_pseudonym_that_will_not_do_is_refused(name: str, customer: Person) ->
     assert "There is a problem" in text_of(page)
     customer.customer.refresh_from_db()
     assert not customer.customer.on_boards
+
+
+def test_a_pseudonym_that_somebody_has_is_not_proposed(customer: Person) -> None:
+    assert customer.customer
+    mine = customer.customer.pseudonym
+    neighbour = join(customer.brand, "lee@example.org").customer
+    assert neighbour
+    Customer.objects.filter(pk=neighbour.pk).update(pseudonym=mine)
+    client = customer.client()
+    proposed = str(client.get("/b/foxglove/board").context["form"]["pseudonym"].value())
+    assert proposed != mine
+    page = client.post("/b/foxglove/board", {"do": "join", "pseudonym": proposed}, follow=True)
+    assert f"You appear on the board as {proposed}" in text_of(page)
+
+
+def test_logging_out_says_so(customer: Person) -> None:
+    page = customer.client().post("/accounts/logout/", follow=True)
+    assert page.redirect_chain[-1][0] == "/"
+    assert "You are logged out" in text_of(page)
 
 
 def test_eleven_members_make_a_board(active: Person) -> None:
@@ -474,6 +613,8 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
         ("/b/foxglove/activity", 8),
         ("/b/foxglove/badges", 8),
         ("/b/foxglove/board", 8),
+        ("/b/foxglove/add", 11),
+        ("/b/foxglove/usage", 8),
         ("/b/foxglove/me", 8),
         ("/b/foxglove/", 8),
     ],

@@ -13,7 +13,7 @@ from django.test import Client
 
 from loyalty import theme
 from loyalty.pages import ring, stamps
-from loyalty.pages.money import format_money, parse_money
+from loyalty.pages.money import format_money, parse_money, parse_number
 from scoring.models import Source
 from tests.people import Person
 
@@ -106,6 +106,14 @@ def test_one_source_alone_is_a_whole_ring() -> None:
 )
 def test_money_is_read_as_people_write_it(typed: str, currency: str, amount: str | None) -> None:
     assert parse_money(typed, currency) == (None if amount is None else Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [("2", "2"), (" 2,5 ", "2.5"), ("0", "0"), ("2.555", None), ("1,234", None), ("1e9", None)],
+)
+def test_a_number_is_read_as_people_write_it(typed: str, number: str | None) -> None:
+    assert parse_number(typed, places=2) == (None if number is None else Decimal(number))
 
 
 def test_money_is_written_with_its_currency() -> None:
