@@ -19,6 +19,8 @@ from .words import PSEUDONYM_ADJECTIVES, PSEUDONYM_NOUNS
 identifier_moved = Signal()
 
 OWN_SCHEME = "laurel"
+# So many pseudonyms are tried before a number is added to one.
+PROPOSALS = 20
 _SCHEME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -70,12 +72,9 @@ def join_brand(*, brand: Brand, user: User, now: datetime) -> Customer:
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
     customer = Customer.objects.filter(brand=brand, user=user).first()
     if customer is None:
-        customer = create_customer(
-            brand=brand,
-            user=user,
-            now=now,
-            pseudonym=propose_pseudonym(seed=f"{brand.pk}:{user.pk}"),
-        )
+        customer = create_customer(brand=brand, user=user, now=now)
+        customer.pseudonym = propose_free_pseudonym(customer=customer)
+        customer.save(update_fields=["pseudonym"])
     prove_identifier(brand=brand, text=f"email:{user.email}", customer=customer, now=now)
     return customer
 
@@ -192,3 +191,19 @@ def propose_pseudonym(*, seed: str) -> str:
     """A pseudonym such as “Quiet Heron”; the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311  # a name that anybody may see is no secret
     return f"{chance.choice(PSEUDONYM_ADJECTIVES)} {chance.choice(PSEUDONYM_NOUNS)}"
+
+
+def propose_free_pseudonym(*, customer: Customer) -> str:
+    """The customer's own pseudonym, or where it is another's or there is none, one that nobody has now."""
+    names = [
+        propose_pseudonym(seed=f"{customer.public_id}{turn or ''}") for turn in range(PROPOSALS)
+    ]
+    if customer.pseudonym:
+        names.insert(0, customer.pseudonym)
+    taken = set(
+        Customer.objects.filter(brand_id=customer.brand_id, pseudonym__in=names)
+        .exclude(pk=customer.pk)
+        .values_list("pseudonym", flat=True)
+    )
+    free = (name for name in names if name not in taken)
+    return next(free, f"{names[-1]} {customer.public_id.int % 10_000}")

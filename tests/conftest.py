@@ -36,10 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["REDIS_URL"] = (
             f"{os.environ['REDIS_URL'].split('?')[0]}?db={int(worker[2:]) + 1}"
         )
+    os.environ["DJANGO_SETTINGS_MODULE"] = "loyalty.settings"
     # Playwright's loop runs in the thread of the test, and Django takes that for an async view.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     # pytest-django finds it done, and blocks the database for tests that do not ask for it.
     django.setup()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Workers must not find the settings' name: pytest-django would read them before their REDIS_URL is set."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 def start_servers() -> dict[str, str]:
@@ -50,7 +57,6 @@ def start_servers() -> dict[str, str]:
     used.acquire()
     running.callback(used.release)
     return {
-        "DJANGO_SETTINGS_MODULE": "loyalty.settings",
         "SECRET_KEY": "for tests only",
         "LAUREL_DEMO": "true",
         "LAUREL_HOME": str(home),

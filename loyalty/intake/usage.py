@@ -29,10 +29,11 @@ def record_usage(
     customer: Customer,
     token: str,
     now: datetime,
+    used_at: datetime | None = None,
     quantity: Decimal | None = None,
     attributes: Mapping[str, object] | None = None,
 ) -> Outcome:
-    """Record one use of the product, now.
+    """Record one use of the product, at ``used_at`` or now.
 
     ``quantity`` is in the kind's unit; ``attributes`` are those that the kind declares. What is wrong
     with either is refused with a sentence. The same token counts once.
@@ -47,7 +48,7 @@ def record_usage(
         external_id=token,
         identifier=get_identifier(customer=customer),
         kind=KIND,
-        occurred_at=now,
+        occurred_at=used_at or now,
         quantity=quantity,
         channel=CHANNEL,
         attributes=dict(attributes) if attributes else None,

@@ -16,7 +16,6 @@ from loyalty.pages.frame import customer_page, show
 from scoring import queries
 
 SHORTEST = 3
-PROPOSALS = 12
 
 
 class PseudonymForm(forms.ModelForm[Customer]):
@@ -54,22 +53,6 @@ class PseudonymForm(forms.ModelForm[Customer]):
         return name
 
 
-def propose_free_pseudonym(customer: Customer) -> str:
-    """The customer's own pseudonym, or where somebody else has it, one that nobody has."""
-    proposals = [
-        identity.propose_pseudonym(seed=f"{customer.public_id}{turn or ''}")
-        for turn in range(PROPOSALS)
-    ]
-    names = [customer.pseudonym, *proposals] if customer.pseudonym else proposals
-    taken = set(
-        Customer.objects.filter(brand_id=customer.brand_id, pseudonym__in=names)
-        .exclude(pk=customer.pk)
-        .values_list("pseudonym", flat=True)
-    )
-    free = (name for name in names if name not in taken)
-    return next(free, f"{names[-1]} {customer.public_id.int % 10_000}")
-
-
 @customer_page
 def board(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Show the board around the customer; join it, change the pseudonym, or leave."""
@@ -90,7 +73,7 @@ def board(request: HttpRequest, customer: Customer) -> HttpResponse:
             return redirect("board", customer.brand.slug)
         customer.refresh_from_db(fields=["pseudonym"])
     elif not customer.on_boards:
-        form.initial["pseudonym"] = propose_free_pseudonym(customer)
+        form.initial["pseudonym"] = identity.propose_free_pseudonym(customer=customer)
     today = timezone.now().astimezone(customer.brand.zone).date()
     around = queries.board_around(customer=customer, on=today) if customer.on_boards else None
     return show(request, "pages/board.html", customer, here="score", form=form, board=around)

@@ -12,12 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
-from loyalty.intake.forms import CHANNEL, ORIGIN, get_identifier, record_once
-from loyalty.intake.usage import get_usage_kind
+from loyalty.intake.usage import get_usage_kind, record_usage
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.money import parse_number
 from loyalty.pages.rules import rules_for
-from scoring.actions import ActionRow
 from scoring.models import ActionKind
 
 # Nobody has to prove a use, so it can be made up for a few days only.
@@ -109,17 +107,11 @@ def usage(request: HttpRequest, customer: Customer) -> HttpResponse:
         raise Http404
     form = UsageForm(request.POST or None, kind=kind, now=now)
     if request.method == "POST" and form.is_valid():
-        outcome = record_once(
+        outcome = record_usage(
             customer=customer,
-            row=ActionRow(
-                origin=ORIGIN,
-                external_id=str(form.cleaned_data["token"]),
-                identifier=get_identifier(customer=customer),
-                kind=kind.slug,
-                occurred_at=form.moment(),
-                quantity=form.cleaned_data.get("quantity"),
-                channel=CHANNEL,
-            ),
+            token=str(form.cleaned_data["token"]),
+            used_at=form.moment(),
+            quantity=form.cleaned_data.get("quantity"),
             now=now,
         )
         if outcome.status != "refused" and outcome.action_id is not None:
