@@ -43,7 +43,8 @@ def score_due(*, brand_id: int) -> None:
     """Score whoever is due with a brand. Command: ``score``."""
     # Silenced before looking, so that who comes due from now on rings again.
     ranks.redis_client().delete(_bell(brand_id))
-    brand = Brand.objects.get(pk=brand_id)
+    # By its key alone: scoring reads the row itself, once it has claimed who is due.
+    brand = Brand(pk=brand_id)
     until = time.monotonic() + TURN_SECONDS
     while run.score_due(brand=brand, now=timezone.now()):
         if time.monotonic() > until:

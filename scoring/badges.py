@@ -13,8 +13,8 @@ from psycopg import sql
 from accounts.models import Brand
 
 from .criteria import CRITERIA, Criterion
-from .facts import AMENDED, facts
-from .models import ActionKind, Badge
+from .facts import amended, facts
+from .models import Badge
 from .problems import Problem, Reader
 from .statements import brand_time, execute
 from .vocabulary import Vocabulary
@@ -52,8 +52,7 @@ def award_badges(*, brand: Brand, customers: Sequence[int]) -> None:
     """Bring the badges of these customers up to date with their facts, in ``brand_time``. May run twice."""
     badges = _fingerprint(brand)
     if badges:
-        kinds = tuple(ActionKind.objects.filter(brand=brand).values_list("id", "source"))
-        execute(_award_statement(brand.pk, badges, kinds), {"customers": list(customers)})
+        execute(_award_statement(brand.pk, badges), {"customers": list(customers)})
 
 
 def progress_of(
@@ -71,18 +70,20 @@ def progress_of(
 
 
 def _fingerprint(brand: Brand) -> tuple[tuple[Any, ...], ...]:
-    return tuple(
-        (pk, criterion, repr(parameters))
-        for pk, criterion, parameters in Badge.objects.filter(brand=brand).values_list(
-            "id", "criterion", "parameters"
-        )
-    )
+    """What the statement of a brand's badges is made from: the badges, and the kinds they may look at."""
+    return tuple(execute(_FINGERPRINT, {"brand": brand.pk}))
+
+
+_FINGERPRINT = """
+SELECT badge.id, badge.criterion, badge.parameters::text, (
+    SELECT string_agg(kind.id || ' ' || kind.source, ',' ORDER BY kind.id) FROM scoring_actionkind AS kind
+    WHERE kind.brand_id = badge.brand_id)
+FROM scoring_badge AS badge WHERE badge.brand_id = %(brand)s ORDER BY badge.id
+"""
 
 
 @lru_cache(maxsize=64)
-def _award_statement(
-    brand_id: int, _badges: tuple[tuple[Any, ...], ...], _kinds: tuple[tuple[int, int], ...]
-) -> str:
+def _award_statement(brand_id: int, _badges: tuple[tuple[Any, ...], ...]) -> str:
     badges = list(Badge.objects.filter(brand_id=brand_id).select_related("brand"))
     vocabulary = Vocabulary.of(badges[0].brand)
     # Grain: one badge of one customer. A running sum may fall on the same day as it rises; the day counts as a whole.
@@ -130,7 +131,7 @@ def _steps(badges: Sequence[Badge], vocabulary: Vocabulary) -> sql.Composable:
     return sql.SQL("""
 WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{amended},{facts},
 step AS ({steps})""").format(
-        amended=AMENDED,
+        amended=amended(scoped=False),
         facts=facts(
             kinds=kinds,
             columns={column for _badge, one in criteria for column in one.columns},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from .documents import RuleSetDocument
-from .facts import AMENDED, facts
+from .facts import amended, facts
 from .limits import LINE_COLUMNS
 from .relations import Compilation, Family
 from .rules import RULE_TYPES, RuleStage
@@ -122,10 +122,14 @@ def _chain(compilation: Compilation) -> sql.Composable:
     return sql.SQL(",").join(
         [
             *(_scopes(compilation) if compilation.is_scoped else []),
-            AMENDED,
+            amended(scoped=compilation.is_scoped),
             facts(kinds=kinds, columns=compilation.columns, scoped=compilation.is_scoped),
             *(
-                sql.SQL("\n{} AS ({})").format(sql.Identifier(name), cte)
+                sql.SQL("\n{} AS {}({})").format(
+                    sql.Identifier(name),
+                    sql.SQL("MATERIALIZED " if name.endswith("_seed") else ""),
+                    cte,
+                )
                 for relation in compilation.relations.values()
                 for name, cte in relation.ctes
             ),
@@ -136,7 +140,8 @@ def _chain(compilation: Compilation) -> sql.Composable:
 def _scopes(compilation: Compilation) -> list[sql.Composable]:
     """The days that each rule, and each kind for all rules, reads and writes.
 
-    Grain: a subject and a rule; a subject and a kind.
+    Grain: a subject and a rule; a subject and a kind. Most subjects of a run changed on the same days, so what
+    these reach is computed once for each pair of days; the fence keeps it from being computed again.
     """
     families = [family for group in compilation.families.values() for family in group]
     days: sql.Composable = sql.SQL(", ").join(
@@ -165,14 +170,20 @@ def _scopes(compilation: Compilation) -> list[sql.Composable]:
     return [
         sql.SQL("""
 key_scope AS MATERIALIZED (
-    SELECT subject.customer_id, days.*
+    SELECT subject.customer_id, reach.rule_id, reach.read_from, reach.read_until, reach.write_from, reach.write_until,
+        reach.is_seeded
     FROM (
         SELECT DISTINCT changed_kind.customer_id, borne.rule_id
         FROM changed_kind JOIN (VALUES {borne}) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
     ) AS bearing
     JOIN subject ON subject.customer_id = bearing.customer_id
-    JOIN LATERAL (VALUES {days}) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
-        ON days.rule_id = bearing.rule_id
+    JOIN (
+        SELECT subject.since, subject.until, days.*
+        FROM (SELECT DISTINCT since, until FROM subject) AS subject
+        CROSS JOIN LATERAL (VALUES {days}) AS days (
+            rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        OFFSET 0
+    ) AS reach ON reach.since = subject.since AND reach.until = subject.until AND reach.rule_id = bearing.rule_id
 )""").format(borne=borne, days=days),
         sql.SQL("""
 kind_scope AS MATERIALIZED (

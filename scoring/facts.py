@@ -14,7 +14,7 @@ from psycopg import sql
 
 # What later records make of an action: a void is final, the highest correction and the lowest
 # decision hold. Grain: one amended action of a subject. Index: amendment by identifier.
-AMENDED = sql.SQL("""
+_AMENDED = sql.SQL("""
 amended AS (
     SELECT amendment.action_id,
         bool_or(amendment.type = 'void') AS is_void,
@@ -22,12 +22,21 @@ amended AS (
             FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
         (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
             FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-    FROM subject
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
-    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    FROM {amendments}
     WHERE amendment.action_id IS NOT NULL
     GROUP BY amendment.action_id
 )""")
+_ALL_AMENDMENTS = sql.SQL("""subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id""")
+# Looked up by index, one subject after the other; the fences leave the planner no other way (see SCOPED_FACTS).
+_SCOPED_AMENDMENTS = sql.SQL("""subject
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = subject.customer_id OFFSET 0
+    ) AS identifier
+    CROSS JOIN LATERAL (
+        SELECT one.* FROM scoring_amendment AS one WHERE one.identifier_id = identifier.id OFFSET 0
+    ) AS amendment""")
 
 # What a fact may be asked for beyond who did what when. A column that no rule looks at is not read.
 _ASKED = {
@@ -56,15 +65,18 @@ fact AS MATERIALIZED (
     WHERE {counts} AND action.kind_id IN ({kinds})
 )""")
 
-# Only the actions that can bear on the days that changed: ``kind_scope`` says how far each kind is
-# read. The fence keeps the planner on the index, whatever it believes about array lengths; a local
-# date lies within a day and a bit of its UTC date, so the range is cut wide here and exactly later.
+# Only the actions that can bear on the days that changed: ``kind_scope`` says how far each kind is read. What is
+# looked up by index is fenced, since the planner knows nothing of how many rows the lists of a run become: it can
+# then be told to join all else by hash (``run.score_due``), which is never far from the best. A local date lies
+# within a day and a bit of its UTC date, so the range is cut wide here and exactly later.
 SCOPED_FACTS = sql.SQL("""
 fact AS MATERIALIZED (
     SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
         action.occurred_at::date AS local_date{columns}
     FROM kind_scope
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+    ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
         WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id
@@ -79,11 +91,23 @@ fact AS MATERIALIZED (
 # What lies before the facts that are read, for limits that count for ever; cut where ``relations.SEEDED_AT`` says.
 EARLIER_FACTS = sql.SQL("""
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
-            FROM accounts_identifier AS identifier
-            JOIN scoring_action AS action ON action.identifier_id = identifier.id
+            FROM (
+                SELECT one.id FROM accounts_identifier AS one
+                WHERE one.customer_id = key_scope.customer_id OFFSET 0
+            ) AS identifier
+            CROSS JOIN LATERAL (
+                SELECT * FROM scoring_action AS one
+                WHERE one.identifier_id = identifier.id AND one.kind_id IN ({kinds})
+                    AND one.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+                OFFSET 0
+            ) AS action
             LEFT JOIN amended ON amended.action_id = action.id
-            WHERE identifier.customer_id = key_scope.customer_id AND {counts} AND action.kind_id IN ({kinds})
-                AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'""")
+            WHERE {counts}""")
+
+
+def amended(*, scoped: bool) -> sql.Composable:
+    """The CTE ``amended``, which ``fact`` reads."""
+    return _AMENDED.format(amendments=_SCOPED_AMENDMENTS if scoped else _ALL_AMENDMENTS)
 
 
 def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Composable:

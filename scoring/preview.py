@@ -96,8 +96,7 @@ def preview(
     statement = _statement(compile_rules(draft, rule_ids=_rule_ids(brand, draft))).as_string(None)
 
     def one(chunk: list[int]) -> tuple[int, list[tuple[Any, ...]]]:
-        with brand_time(brand):
-            execute("SELECT set_config('work_mem', %(memory)s, TRUE)", {"memory": CHUNK_MEMORY})
+        with brand_time(brand, work_mem=CHUNK_MEMORY):
             return len(chunk), execute(statement, {"customers": chunk, "on": on})
 
     customers = up = down = added = taken = 0

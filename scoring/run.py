@@ -22,12 +22,12 @@ from .chunks import CHUNK_MEMORY, Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument, SourceShape, parse_rule_set
 from .models import Due, Posting, RuleKey, RuleSet, Score, Source
-from .publication import current_rule_set, document_of
+from .publication import document_of
 from .ranks import write_ranks
 from .shape import FADED, SUB_SCORE, shape_values
-from .statements import brand_time, execute
+from .statements import brand_time, execute, set_locally
 
-BATCH = 500
+BATCH = 1000
 FEW = 10
 DAY_CHUNK = 5000
 
@@ -73,10 +73,13 @@ def _text(statement: sql.Composable) -> str:
     return statement.as_string(None)
 
 
-def rules_of(*, brand: Brand) -> Rules | None:
-    """The brand's current rules, ready to run; None where nothing was published yet."""
-    rule_set = current_rule_set(brand=brand)
-    return None if rule_set is None else _ready(rule_set.pk)
+def _in_force(brand_id: int) -> tuple[Brand, Rules] | None:
+    """The brand as scoring needs it (its key and time zone), and its rules, as they are at this moment."""
+    rows = execute(_IN_FORCE, {"brand": brand_id})
+    if not rows:
+        return None
+    rule_set_id, time_zone = rows[0]
+    return Brand(pk=brand_id, time_zone=time_zone), _ready(rule_set_id)
 
 
 def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored]:
@@ -87,21 +90,21 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
     with transaction.atomic():
         marks = execute(_CLAIM, {"brand": brand.pk, "limit": limit})
         # Read after the claim: who published these marks published their rules, or the brand's time zone, before.
-        rule_set = current_rule_set(brand=brand) if marks else None
-        if rule_set is None:
+        in_force = _in_force(brand.pk) if marks else None
+        if in_force is None:
             return []
-        return _score_marks(rule_set, marks, now)
-
-
-def _score_marks(
-    rule_set: RuleSet, marks: Sequence[tuple[Any, ...]], now: datetime
-) -> list[Scored]:
-    brand, rules = rule_set.brand, _ready(rule_set.pk)
-    with _scoring(brand):
+        brand, rules = in_force
         scoped = [mark for mark in marks if mark[1] is not None]
         everything = [mark for mark in marks if mark[1] is None]
-        posted = _post(rules.scoped, scoped, rules, now) | _post(rules.full, everything, rules, now)
-        return _write(brand, rules, [mark[0] for mark in marks], posted, now)
+        with _scoring(brand, customers=len(marks)):
+            if len(scoped) > FEW:
+                # All but what is fenced to an index joins by hash; the planner would guess one row, and try each.
+                set_locally(enable_nestloop="off")
+            posted = _post(rules.scoped, scoped, rules, now)
+            if len(scoped) > FEW:
+                set_locally(enable_nestloop="on")
+            posted |= _post(rules.full, everything, rules, now)
+            return _write(brand, rules, [mark[0] for mark in marks], posted, now)
 
 
 def is_due(*, brand: Brand) -> bool:
@@ -119,14 +122,14 @@ def score_day(*, brand: Brand, now: datetime, progress: Progress | None = None) 
     done = 0
     total = Score.objects.filter(brand=brand, scored_on__lt=on).count()
     while True:
-        with _scoring(brand):
-            rules = rules_of(brand=brand)
+        with _scoring(brand, customers=DAY_CHUNK):
+            in_force = _in_force(brand.pk)
             stale = [
                 row[0] for row in execute(_STALE, {"brand": brand.pk, "on": on, "limit": DAY_CHUNK})
             ]
-            if rules is None or not stale:
+            if in_force is None or not stale:
                 return done
-            _write(brand, rules, stale, {}, now)
+            _write(brand, in_force[1], stale, {}, now)
         done += len(stale)
         if progress is not None:
             progress(done, total)
@@ -154,13 +157,13 @@ def score_customers(
 
     Only those whose awards do not add up to their checksums are compared with the ledger line by line.
     """
-    with _scoring(brand):
+    with _scoring(brand, customers=len(customers)):
         execute(_LOCK, {"customers": list(customers)})
-        execute("SELECT set_config('work_mem', %(memory)s, TRUE)", {"memory": CHUNK_MEMORY})
-        _plan_for(len(customers))
-        rules = rules_of(brand=brand)
-        if rules is None:
+        set_locally(work_mem=CHUNK_MEMORY)
+        in_force = _in_force(brand.pk)
+        if in_force is None:
             return []
+        rules = in_force[1]
         checked = execute(
             rules.check,
             {
@@ -177,20 +180,15 @@ def score_customers(
 
 
 @contextmanager
-def _scoring(brand: Brand) -> Iterator[None]:
-    """A transaction in which to score: a crash may lose its last moments, but then its marks are back."""
-    with brand_time(brand):
-        execute("SELECT set_config('synchronous_commit', 'off', TRUE)", {})
-        yield
+def _scoring(brand: Brand, *, customers: int) -> Iterator[None]:
+    """A transaction in which to score so many customers.
 
-
-def _plan_for(customers: int) -> None:
-    """Have the next statements planned once for any few customers, or anew for this many.
-
-    Planning takes ten times as long as scoring one customer; a plan made for a few takes for ever over many.
+    A crash may lose its last moments, but then its marks are back. Planning these statements takes ten times as long as
+    scoring one customer, so for a few they are planned once; a plan made for a few takes for ever over many.
     """
-    mode = "force_generic_plan" if customers <= FEW else "force_custom_plan"
-    execute("SELECT set_config('plan_cache_mode', %(mode)s, TRUE)", {"mode": mode})
+    plans = "force_generic_plan" if customers <= FEW else "force_custom_plan"
+    with brand_time(brand, synchronous_commit="off", plan_cache_mode=plans):
+        yield
 
 
 def _post(
@@ -202,7 +200,6 @@ def _post(
     """
     if not marks:
         return {}
-    _plan_for(len(marks))
     rows = execute(
         statement,
         {
@@ -250,7 +247,13 @@ def _write(
     return [Scored(*row) for row in written]
 
 
-_SETTINGS = "SELECT set_config('synchronous_commit', 'off', TRUE), set_config('plan_cache_mode', %(plans)s, TRUE)"
+# Grain: the version in force. Raw, as all that a worker does for each batch.
+_IN_FORCE = """
+SELECT rule_set.id, brand.time_zone
+FROM scoring_ruleset AS rule_set JOIN accounts_brand AS brand ON brand.id = rule_set.brand_id
+WHERE rule_set.brand_id = %(brand)s AND rule_set.version IS NOT NULL
+ORDER BY rule_set.version DESC LIMIT 1
+"""
 # Grain: one due customer, with the days between which facts of these kinds changed (NULL: anything may have). Locks the
 # customer, not the mark: intake adds marks without waiting, and nobody else scores the same customer.
 _CLAIM = """

@@ -49,13 +49,18 @@ _MARK = re.compile(r"%%|%\((\w+)\)s")
 
 
 @contextmanager
-def brand_time(brand: Brand) -> Iterator[None]:
-    """A transaction in which PostgreSQL's local dates are the brand's."""
-    with transaction.atomic():
-        execute(_SET_ZONE, {"zone": brand.time_zone})
+def brand_time(brand: Brand, **settings: str) -> Iterator[None]:
+    """A transaction in which PostgreSQL's local dates are the brand's, with these settings of the server."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(savepoint=False):
+        set_locally(TimeZone=brand.time_zone, **settings)
         yield
-        # Where this stands within another transaction, that one goes on as it was.
-        execute(_SET_ZONE, {"zone": "UTC"})
+        # Where this stands within another transaction, that one goes on with the dates it had.
+        if not is_outermost:
+            set_locally(TimeZone="UTC")
 
 
-_SET_ZONE = "SELECT set_config('TimeZone', %(zone)s, TRUE)"
+def set_locally(**settings: str) -> None:
+    """Set settings of the server until the end of the transaction."""
+    calls = ", ".join(f"set_config('{name}', %({name})s, TRUE)" for name in settings)
+    execute(f"SELECT {calls}", settings)

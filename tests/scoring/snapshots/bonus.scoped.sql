@@ -1,14 +1,20 @@
 -- spend: Purchase: 1.5 points for each GBP, at most 100 points a week
 -- double: Purchase: +100 % on the points earned
 key_scope AS MATERIALIZED (
-    SELECT subject.customer_id, days.*
+    SELECT subject.customer_id, reach.rule_id, reach.read_from, reach.read_until, reach.write_from, reach.write_until,
+        reach.is_seeded
     FROM (
         SELECT DISTINCT changed_kind.customer_id, borne.rule_id
         FROM changed_kind JOIN (VALUES (1, 1), (1, 2)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
     ) AS bearing
     JOIN subject ON subject.customer_id = bearing.customer_id
-    JOIN LATERAL (VALUES (1, least((subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - ((least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - DATE '0001-01-01') %% 7))), greatest((subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - ((greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - DATE '0001-01-01') %% 7) + 6)), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), false)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
-        ON days.rule_id = bearing.rule_id
+    JOIN (
+        SELECT subject.since, subject.until, days.*
+        FROM (SELECT DISTINCT since, until FROM subject) AS subject
+        CROSS JOIN LATERAL (VALUES (1, least((subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - ((least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))) - DATE '0001-01-01') %% 7))), greatest((subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - ((greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)) - DATE '0001-01-01') %% 7) + 6)), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), least(subject.since, (subject.since - ((subject.since - DATE '0001-01-01') %% 7))), greatest(subject.until, (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6)), false)) AS days (
+            rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        OFFSET 0
+    ) AS reach ON reach.since = subject.since AND reach.until = subject.until AND reach.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,
@@ -24,8 +30,12 @@ amended AS (
         (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
             FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
     FROM subject
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
-    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = subject.customer_id OFFSET 0
+    ) AS identifier
+    CROSS JOIN LATERAL (
+        SELECT one.* FROM scoring_amendment AS one WHERE one.identifier_id = identifier.id OFFSET 0
+    ) AS amendment
     WHERE amendment.action_id IS NOT NULL
     GROUP BY amendment.action_id
 ),
@@ -33,7 +43,9 @@ fact AS MATERIALIZED (
     SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
         action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.origin, action.external_id
     FROM kind_scope
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+    ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
         WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id

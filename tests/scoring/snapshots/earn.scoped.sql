@@ -2,14 +2,20 @@
 -- visit: Visit: 25 points, when weekday is one of Saturday or Sunday, at most once a day and venue, at most 500 points in all
 -- welcome: Purchase: 100 points, at most once in all
 key_scope AS MATERIALIZED (
-    SELECT subject.customer_id, days.*
+    SELECT subject.customer_id, reach.rule_id, reach.read_from, reach.read_until, reach.write_from, reach.write_until,
+        reach.is_seeded
     FROM (
         SELECT DISTINCT changed_kind.customer_id, borne.rule_id
         FROM changed_kind JOIN (VALUES (1, 1), (1, 3), (2, 2)) AS borne (kind_id, rule_id) ON borne.kind_id = changed_kind.kind_id
     ) AS bearing
     JOIN subject ON subject.customer_id = bearing.customer_id
-    JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, DATE '-infinity', DATE 'infinity', subject.since, DATE 'infinity', false), (3, subject.since, DATE 'infinity', subject.since, DATE 'infinity', true)) AS days (rule_id, read_from, read_until, write_from, write_until, is_seeded)
-        ON days.rule_id = bearing.rule_id
+    JOIN (
+        SELECT subject.since, subject.until, days.*
+        FROM (SELECT DISTINCT since, until FROM subject) AS subject
+        CROSS JOIN LATERAL (VALUES (1, (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), (subject.since - ((subject.since - DATE '0001-01-01') %% 7)), (subject.until - ((subject.until - DATE '0001-01-01') %% 7) + 6), false), (2, DATE '-infinity', DATE 'infinity', subject.since, DATE 'infinity', false), (3, subject.since, DATE 'infinity', subject.since, DATE 'infinity', true)) AS days (
+            rule_id, read_from, read_until, write_from, write_until, is_seeded)
+        OFFSET 0
+    ) AS reach ON reach.since = subject.since AND reach.until = subject.until AND reach.rule_id = bearing.rule_id
 ),
 kind_scope AS MATERIALIZED (
     SELECT key_scope.customer_id, kinds.kind_id,
@@ -25,8 +31,12 @@ amended AS (
         (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
             FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
     FROM subject
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
-    JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = subject.customer_id OFFSET 0
+    ) AS identifier
+    CROSS JOIN LATERAL (
+        SELECT one.* FROM scoring_amendment AS one WHERE one.identifier_id = identifier.id OFFSET 0
+    ) AS amendment
     WHERE amendment.action_id IS NOT NULL
     GROUP BY amendment.action_id
 ),
@@ -34,7 +44,9 @@ fact AS MATERIALIZED (
     SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
         action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.venue_id, action.occurred_at::timestamp AS local_at, action.origin, action.external_id
     FROM kind_scope
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = kind_scope.customer_id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+    ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
         WHERE one.identifier_id = identifier.id AND one.kind_id = kind_scope.kind_id
@@ -74,18 +86,25 @@ fact AS MATERIALIZED (
                 ELSE fact.local_date >= key_scope.read_from END
     WHERE TRUE
 ),
-"earn_1_seed" AS (
+"earn_1_seed" AS MATERIALIZED (
     SELECT key_scope.customer_id, 8000000::bigint AS bucket_1, (
         SELECT count(*) FROM (
             SELECT FROM (
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.origin, action.external_id
-            FROM accounts_identifier AS identifier
-            JOIN scoring_action AS action ON action.identifier_id = identifier.id
+            FROM (
+                SELECT one.id FROM accounts_identifier AS one
+                WHERE one.customer_id = key_scope.customer_id OFFSET 0
+            ) AS identifier
+            CROSS JOIN LATERAL (
+                SELECT * FROM scoring_action AS one
+                WHERE one.identifier_id = identifier.id AND one.kind_id IN (1)
+                    AND one.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+                OFFSET 0
+            ) AS action
             LEFT JOIN amended ON amended.action_id = action.id
-            WHERE identifier.customer_id = key_scope.customer_id AND
+            WHERE
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
-            ELSE amended.is_accepted AND NOT amended.is_void END AND action.kind_id IN (1)
-                AND action.occurred_at < key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
+            ELSE amended.is_accepted AND NOT amended.is_void END
             ) AS fact JOIN (VALUES (1::bigint, 3::bigint, 2::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 100::bigint, NULL::numeric, 2::int, 'ever'::text, 1::int, NULL::bigint)) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "points", "rate", "counter_1", "per_1", "count_1", "points_1") ON term.kind_id = fact.kind_id
             WHERE TRUE
             LIMIT 1
