@@ -41,6 +41,10 @@ class Scored:
     revision: int
 
 
+# What a customer's two checksums grow by, and the sources in which points were posted, one bit each.
+Posted = tuple[Decimal, Decimal, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """A published rule set made ready to run; texts are kept, since a version never changes."""
@@ -193,10 +197,10 @@ def _scoring(brand: Brand, *, customers: int) -> Iterator[None]:
 
 def _post(
     statement: str, marks: Sequence[tuple[Any, ...]], rules: Rules, now: datetime
-) -> dict[int, tuple[Decimal, Decimal]]:
+) -> dict[int, Posted]:
     """Post the differences of marked customers (customer, since, until, why, kinds), whom the caller has locked.
 
-    Returns what the checksums of those who had any grow by.
+    Returns what the checksums of those who had any grow by, and which of their sources moved.
     """
     if not marks:
         return {}
@@ -213,26 +217,28 @@ def _post(
             "now": now,
         },
     )
-    return {customer: (a, b) for customer, a, b in rows}
+    return {customer: (a, b, moved) for customer, a, b, moved in rows}
 
 
 def _write(
     brand: Brand,
     rules: Rules,
     customers: Sequence[int],
-    posted: dict[int, tuple[Decimal, Decimal]],
+    posted: dict[int, Posted],
     now: datetime,
 ) -> list[Scored]:
     if not customers:
         return []
-    nothing = (Decimal(0), Decimal(0))
+    nothing: Posted = (Decimal(0), Decimal(0), 0)
+    posts = [posted.get(customer, nothing) for customer in customers]
     written = execute(
         rules.write,
         {
             "brand": brand.pk,
             "customers": customers,
-            "checksums_a": [posted.get(customer, nothing)[0] for customer in customers],
-            "checksums_b": [posted.get(customer, nothing)[1] for customer in customers],
+            "checksums_a": [post[0] for post in posts],
+            "checksums_b": [post[1] for post in posts],
+            "moved": [post[2] for post in posts],
             "rule_set": rules.rule_set_id,
             "on": now.astimezone(brand.zone).date(),
         },
@@ -320,7 +326,7 @@ def checksum(row: str, half: int) -> sql.Composable:
 
 
 # Grain: one change of one award. Writes the ledger and the daily sums that fading is computed from,
-# and answers with what each customer's checksums grow by.
+# and answers with what each customer's checksums grow by, and the sources that moved, one bit each.
 _POST = sql.SQL("""
 difference AS (
     SELECT customer_id, action_id, rule_id, source, local_date, sum(points)::bigint AS points
@@ -346,7 +352,7 @@ summed_by_day AS (
     GROUP BY customer_id, source, local_date
     ON CONFLICT (customer_id, source, local_date) DO UPDATE SET points = daily.points + excluded.points
 )
-SELECT posted.customer_id, sum({a}), sum({b}) FROM posted GROUP BY posted.customer_id
+SELECT posted.customer_id, sum({a}), sum({b}), bit_or(1 << posted.source) FROM posted GROUP BY posted.customer_id
 """).format(a=checksum("posted", 0), b=checksum("posted", 1))
 
 
@@ -424,22 +430,28 @@ def write_scores(sources: Mapping[Source, SourceShape]) -> sql.Composable:
     """
     return sql.SQL("""
 WITH subject AS MATERIALIZED (
-    SELECT * FROM unnest(%(customers)s::bigint[], %(checksums_a)s::numeric[], %(checksums_b)s::numeric[])
-        AS subject (customer_id, a, b)
+    SELECT * FROM unnest(
+        %(customers)s::bigint[], %(checksums_a)s::numeric[], %(checksums_b)s::numeric[], %(moved)s::int[])
+        AS subject (customer_id, a, b, moved)
 ),
-faded AS (
-    SELECT subject.customer_id, shape.source, shape.weight, shape.halfway,
-        coalesce(sum(daily.points), 0)::bigint AS points,
-        coalesce(sum({faded}), 0) AS faded
-    FROM subject
-    CROSS JOIN {shape}
-    LEFT JOIN scoring_dailypoints AS daily
-        ON daily.customer_id = subject.customer_id AND daily.source = shape.source
-    GROUP BY subject.customer_id, shape.source, shape.weight, shape.halfway
+-- A source in which nothing moved keeps what it is worth as long as the day and the version are the same.
+kept AS (
+    SELECT subject.customer_id, shape.source, shape.weight, shape.halfway, shape.half_life,
+        score.source_points[shape.source] AS points, score.sub_scores[shape.source] AS sub_score
+    FROM subject CROSS JOIN {shape}
+    LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id AND score.scored_on = %(on)s
+        AND score.rule_set_id = %(rule_set)s AND subject.moved & (1 << shape.source) = 0
 ),
 part AS (
-    SELECT shape.customer_id, shape.source, shape.weight, shape.points, {sub_score} AS sub_score
-    FROM faded AS shape
+    SELECT shape.customer_id, shape.source, shape.weight,
+        coalesce(shape.points, summed.points, 0)::bigint AS points,
+        coalesce(shape.sub_score, {sub_score}) AS sub_score
+    FROM kept AS shape
+    LEFT JOIN LATERAL (
+        SELECT sum(daily.points) AS points, sum({faded}) AS faded
+        FROM scoring_dailypoints AS daily
+        WHERE shape.points IS NULL AND daily.customer_id = shape.customer_id AND daily.source = shape.source
+    ) AS summed ON TRUE
 ),
 whole AS (
     SELECT customer_id, round((sum(weight * sub_score) / 10)::numeric, 3) AS score, sum(points)::bigint AS points,
@@ -466,5 +478,5 @@ RETURNING customer_id, score, revision
             on=sql.SQL("%(on)s::date"),
             date=sql.SQL("daily.local_date"),
         ),
-        sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
+        sub_score=SUB_SCORE.format(faded=sql.SQL("coalesce(summed.faded, 0)")),
     )
