@@ -443,7 +443,11 @@ class Due(models.Model):
                 name="due_names_one",
             ),
         ]
-        indexes = [models.Index(fields=["brand", "id"], name="due_of_brand")]
+        indexes = [
+            models.Index(fields=["brand", "id"], name="due_of_brand"),
+            models.Index(fields=["identifier"], name="due_of_identifier"),
+            models.Index(fields=["customer"], name="due_of_customer"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.identifier_id or self.customer_id} {self.since}"

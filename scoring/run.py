@@ -92,6 +92,8 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
     Several callers at once claim different customers. Call until ``is_due`` is False.
     """
     with transaction.atomic():
+        # What is not fenced to an index joins by hash; the planner would guess one row, and try each.
+        set_locally(enable_nestloop="off")
         marks = execute(_CLAIM, {"brand": brand.pk, "limit": limit})
         # Read after the claim: who published these marks published their rules, or the brand's time zone, before.
         in_force = _in_force(brand.pk) if marks else None
@@ -101,12 +103,8 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
         scoped = [mark for mark in marks if mark[1] is not None]
         everything = [mark for mark in marks if mark[1] is None]
         with _scoring(brand, customers=len(marks)):
-            if len(scoped) > FEW:
-                # All but what is fenced to an index joins by hash; the planner would guess one row, and try each.
-                set_locally(enable_nestloop="off")
             posted = _post(rules.scoped, scoped, rules, now)
-            if len(scoped) > FEW:
-                set_locally(enable_nestloop="on")
+            set_locally(enable_nestloop="on")
             posted |= _post(rules.full, everything, rules, now)
             return _write(brand, rules, [mark[0] for mark in marks], posted, now)
 
@@ -262,30 +260,48 @@ ORDER BY rule_set.version DESC LIMIT 1
 """
 # Grain: one due customer, with the days between which facts of these kinds changed (NULL: anything may have). Locks the
 # customer, not the mark: intake adds marks without waiting, and nobody else scores the same customer.
+# All that is looked up by index is fenced, as in scoring.facts: a table of marks is empty one moment and long the next,
+# and no statistics of it are ever right. Index: due by brand, by identifier and by customer.
 _CLAIM = """
 WITH waiting AS (
     SELECT DISTINCT coalesce(due.customer_id, identifier.customer_id) AS customer_id
     FROM (
         SELECT * FROM scoring_due WHERE brand_id = %(brand)s ORDER BY id LIMIT 4 * %(limit)s
     ) AS due
-    LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+    LEFT JOIN LATERAL (
+        SELECT one.customer_id FROM accounts_identifier AS one WHERE one.id = due.identifier_id OFFSET 0
+    ) AS identifier ON TRUE
 ),
 claimed AS MATERIALIZED (
-    SELECT customer.id FROM accounts_customer AS customer
-    WHERE customer.id IN (SELECT customer_id FROM waiting)
-    LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+    SELECT customer.id
+    FROM waiting CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_customer AS one WHERE one.id = waiting.customer_id
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS customer
+    LIMIT %(limit)s
 ),
-held AS (
+held AS MATERIALIZED (
     SELECT due.id, claimed.id AS customer_id
     FROM claimed
-    JOIN accounts_identifier AS identifier ON identifier.customer_id = claimed.id
-    JOIN scoring_due AS due ON due.identifier_id = identifier.id
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = claimed.id OFFSET 0
+    ) AS identifier
+    CROSS JOIN LATERAL (
+        SELECT one.id FROM scoring_due AS one WHERE one.identifier_id = identifier.id OFFSET 0
+    ) AS due
     UNION ALL
-    SELECT due.id, due.customer_id FROM claimed JOIN scoring_due AS due ON due.customer_id = claimed.id
+    SELECT due.id, claimed.id
+    FROM claimed CROSS JOIN LATERAL (
+        SELECT one.id FROM scoring_due AS one WHERE one.customer_id = claimed.id OFFSET 0
+    ) AS due
+),
+deleted AS (
+    DELETE FROM scoring_due WHERE id = ANY(ARRAY(SELECT held.id FROM held))
+    RETURNING id, since, until, kinds, why
 ),
 taken AS (
-    DELETE FROM scoring_due AS due USING held WHERE due.id = held.id
-    RETURNING held.customer_id, due.since, due.until, due.kinds, due.why
+    SELECT held.customer_id, deleted.since, deleted.until, deleted.kinds, deleted.why
+    FROM deleted JOIN held ON held.id = deleted.id
 )
 SELECT customer_id,
     CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END,
