@@ -23,6 +23,9 @@ CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 
+# Before anything imports it: its assertions say what they saw.
+pytest.register_assert_rewrite("tests.scoring.world")
+
 running = contextlib.ExitStack()
 
 
