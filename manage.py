@@ -6,6 +6,17 @@ import sys
 
 from loyalty import embedded
 
+# What looks after tables itself, or needs none.
+WITHOUT_TABLES = {
+    "migrate",
+    "makemigrations",
+    "up",
+    "check",
+    "test",
+    "makemessages",
+    "compilemessages",
+}
+
 
 def main() -> None:
     """Run one command."""
@@ -23,11 +34,30 @@ def main() -> None:
     only_asks = command in {"help", "version"} or not {"-h", "--help", "--version"}.isdisjoint(
         sys.argv
     )
+    is_ours = "DATABASE_URL" not in os.environ
     embedded.ensure(start=not only_asks)
+    if is_ours and not only_asks and command not in WITHOUT_TABLES:
+        make_tables()
 
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
+
+
+def make_tables() -> None:
+    """Give a database of ours that was just made its tables, so that any command works at once."""
+    import django
+    from django.core.management import call_command
+    from django.db import connection
+
+    django.setup()
+    if "django_migrations" in connection.introspection.table_names():
+        return
+    with connection.cursor() as cursor:
+        # Two commands at once: the second waits, and finds nothing left to do.
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        call_command("migrate", verbosity=0)
+        cursor.execute("SELECT pg_advisory_unlock(1)")
 
 
 if __name__ == "__main__":

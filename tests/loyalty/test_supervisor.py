@@ -240,3 +240,21 @@ def test_a_production_environment_passes_the_deployment_checks(
 def test_a_demo_does_not_pass_the_deployment_checks(environment: dict[str, str]) -> None:
     text = output({**environment, "LAUREL_DEMO": "true"}, "check", "--deploy")
     assert "laurel.E001" in text
+
+
+def test_any_command_works_where_nothing_was_ever_set_up(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Two at once, on a home that is not there yet: both find their tables."""
+    brands = []
+    for slug in ("first", "second"):
+        document = tmp_path / f"{slug}.json"
+        document.write_text(
+            f'{{"slug": "{slug}", "name": "{slug}", "time_zone": "UTC", "currency": "EUR"}}'
+        )
+        brands.append(manage(environment, "setup_brand", str(document)))
+    for brand in brands:
+        text, _nothing = brand.communicate(timeout=120)
+        assert brand.returncode == 0, text
+        assert "is set up" in text
+    assert "customers" in output(environment, "verify_ledger", "first")
