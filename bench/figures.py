@@ -1,20 +1,25 @@
 """What is measured, and the floor of each: one function a figure, each yields lines of the table."""
 
+import io
+import json
 import os
 import random
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from accounts.models import Brand, Customer, Identifier
@@ -26,12 +31,14 @@ from scoring.models import ActionKind, Posting
 from scoring.preview import preview
 from scoring.publication import current_rule_set
 from scoring.run import is_due, score_all, score_due
+from scoring.verify import verify_ledger
 
 from . import tasks, world
 from .rules import LONG_RULES, RULES, changed
 
 NOW = datetime.now(UTC)
 REPEATS = 3
+SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "CDNOW_sample.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def everyone(sizes: Sizes) -> Iterator[Figure]:
         "COPY of as many ledger rows, same keys and indexes",
         "s",
         first,
-        _copy_of_the_ledger(),
+        _copy_of("scoring_posting", "TRUE"),
         "at most 4",
     )
     world.settle()
@@ -143,29 +150,31 @@ def everyone(sizes: Sizes) -> Iterator[Figure]:
         )
 
 
-def _copy_of_the_ledger() -> float:
-    """How long COPY takes to write the ledger's rows into an empty table that is keyed and indexed alike."""
-    world.run("DROP TABLE IF EXISTS bench_posting")
-    world.run("CREATE TABLE bench_posting (LIKE scoring_posting INCLUDING ALL EXCLUDING IDENTITY)")
+def _copy_of(table: str, rows: str) -> float:
+    """How long COPY takes to write rows of a table into an empty one that is keyed and indexed alike."""
+    world.run("DROP TABLE IF EXISTS bench_copy")
+    world.run(f"CREATE TABLE bench_copy (LIKE {table} INCLUDING ALL EXCLUDING IDENTITY)")
     for (definition,) in world.run(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint "
-        "WHERE conrelid = 'scoring_posting'::regclass AND contype = 'f'"
+        f"WHERE conrelid = '{table}'::regclass AND contype = 'f'"
     ):
-        world.run(f"ALTER TABLE bench_posting ADD {definition}")
+        world.run(f"ALTER TABLE bench_copy ADD {definition}")
     raw = connection.connection
-    with raw.cursor().copy("COPY scoring_posting TO STDOUT (FORMAT binary)") as out:
+    with raw.cursor().copy(
+        f"COPY (SELECT * FROM {table} WHERE {rows}) TO STDOUT (FORMAT binary)"
+    ) as out:
         pieces = [bytes(piece) for piece in out]
 
     def copy() -> None:
         with (
             raw.transaction(),
-            raw.cursor().copy("COPY bench_posting FROM STDIN (FORMAT binary)") as into,
+            raw.cursor().copy("COPY bench_copy FROM STDIN (FORMAT binary)") as into,
         ):
             for piece in pieces:
                 into.write(piece)
 
     took = seconds(copy)
-    world.run("DROP TABLE bench_posting")
+    world.run("DROP TABLE bench_copy")
     return took
 
 
@@ -447,6 +456,53 @@ def export(sizes: Sizes) -> Iterator[Figure]:
     )
 
 
+def real_purchases(_sizes: Sizes) -> Iterator[Figure]:
+    """Real purchases from a file, through the command: the CDNOW sample, where it lies beside the tree."""
+    if not SAMPLE.exists():
+        print(f"not measured: {SAMPLE} is missing", file=sys.stderr)
+        return
+    shape = {"weight": 95, "half_life_days": 180, "halfway_points": 200}
+    others = {slug: {**part, "weight": 1} for slug, part in RULES["sources"].items()}
+    brand = world.brand_with(
+        slug="bench-real",
+        rules={"sources": {**others, "purchases": shape}, "rules": RULES["rules"][:1]},
+        now=NOW,
+    )
+    records = []
+    for number, line in enumerate(SAMPLE.read_text().splitlines()):
+        _full, customer, day, _discs, dollars = line.split()
+        records.append(
+            {
+                "origin": "cdnow",
+                "external_id": f"row-{number}",
+                "identifier": f"card:{customer}",
+                "kind": "purchase",
+                "occurred_at": f"{day[:4]}-{day[4:6]}-{day[6:]}T12:00:00+00:00",
+                "quantity": dollars,
+            }
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "cdnow.jsonl"
+        lines.write_text("\n".join(map(json.dumps, records)))
+        loaded = seconds(
+            lambda: call_command("import_actions", brand.slug, str(lines), stdout=io.StringIO())
+        )
+    scored = seconds(lambda: call_command("score", brand.slug, stdout=io.StringIO()))
+    verification = verify_ledger(brand=brand)
+    assert verification.checked["actions"] == len(records), verification.checked
+    assert verification.differences == [], verification.differences
+    customers = verification.checked["customers"]
+    yield Figure(
+        f"import {len(records):,} real purchases of {customers:,} customers from JSON lines, and score them",
+        "COPY of the same actions, same keys and indexes",
+        "s",
+        loaded + scored,
+        _copy_of("scoring_action", f"brand_id = {brand.pk}"),
+        "not set",
+        f"{loaded:.2f} s to import, {scored:.2f} s to score",
+    )
+
+
 FIGURES = {
     "everyone": everyone,
     "sustained": sustained,
@@ -454,4 +510,5 @@ FIGURES = {
     "long": long_history,
     "rank": rank,
     "export": export,
+    "real": real_purchases,
 }

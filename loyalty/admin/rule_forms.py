@@ -12,6 +12,7 @@ import csv
 import datetime
 import io
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -190,9 +191,9 @@ class Row(forms.Form):
             self.data.get(self.add_prefix(name)) for name in self.fields if name != "DELETE"
         ) and not self.data.get(self.add_prefix("DELETE"))
 
+    @abstractmethod
     def entry(self) -> dict[str, Any]:
         """The row as its entry in the document."""
-        raise NotImplementedError
 
     def all_errors(self) -> list[str]:
         """Every problem of the row, for a summary."""
