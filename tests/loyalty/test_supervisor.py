@@ -90,7 +90,8 @@ def test_nothing_outlives_a_supervisor_that_is_killed() -> None:
     )
     assert supervisor.stdout is not None
     child = int(supervisor.stdout.readline().split("|")[1])
-    assert embedded.command_of(child)
+    # Between its shell and what that becomes, a process has no command line for a moment.
+    wait_until(lambda: bool(embedded.command_of(child)))
     supervisor.kill()
     supervisor.communicate()
     wait_until(lambda: not embedded.command_of(child))
