@@ -51,12 +51,11 @@ def make_tables() -> None:
     from django.db import connection
 
     django.setup()
-    if "django_migrations" in connection.introspection.table_names():
-        return
     with connection.cursor() as cursor:
-        # Two commands at once: the second waits, and finds nothing left to do.
+        # Two commands at once: the second waits until the first has made them all.
         cursor.execute("SELECT pg_advisory_lock(1)")
-        call_command("migrate", verbosity=0)
+        if "django_migrations" not in connection.introspection.table_names():
+            call_command("migrate", verbosity=0)
         cursor.execute("SELECT pg_advisory_unlock(1)")
 
 
