@@ -52,11 +52,21 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """One login. What a user may see depends on customers and staff roles, never on this row."""
+    """One login. What a user may see depends on customers and staff roles, never on this row.
+
+    ``language`` is a language code; empty means as the browser asks.
+    """
+
+    class Theme(models.TextChoices):
+        AUTO = "auto", _("As this device")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
 
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=150, blank=True)
     is_active = models.BooleanField(_("may sign in"), default=True)
+    theme = models.CharField(_("light or dark"), max_length=5, choices=Theme, default=Theme.AUTO)
+    language = models.CharField(_("language"), max_length=10, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -84,6 +94,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Brand(models.Model):
     """A tenant: its own look, staff, customers, time zone, currency and rules."""
 
+    class Season(models.TextChoices):
+        MONTH = "month", _("A month")
+        QUARTER = "quarter", _("A quarter of the year")
+
     slug = models.SlugField(_("slug"), unique=True)
     name = models.CharField(_("name"), max_length=100)
     promise = models.CharField(
@@ -93,6 +107,9 @@ class Brand(models.Model):
     currency = models.CharField(_("currency"), max_length=3, validators=[CURRENCY])
     colour = models.CharField(
         _("brand colour"), max_length=7, default="#9b3a26", validators=[HEX_COLOUR]
+    )
+    season = models.CharField(
+        _("season of the boards"), max_length=8, choices=Season, default=Season.QUARTER
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -107,6 +124,26 @@ class Brand(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The brand's time zone, in which its local dates are counted."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class IssuerKey(models.Model):
+    """The key with which a brand signs the badges that its customers take elsewhere.
+
+    ``sealed`` is the private key, encrypted with the installation's secret key. The newest key signs; older ones
+    still verify what they signed.
+    """
+
+    brand = models.ForeignKey(Brand, models.CASCADE, related_name="issuer_keys")
+    public_key = models.CharField(max_length=64)
+    sealed = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("issuer key")
+        verbose_name_plural = _("issuer keys")
+
+    def __str__(self) -> str:
+        return self.public_key
 
 
 class StaffRole(models.Model):

@@ -5,6 +5,7 @@ Facts and postings are append-only, and the database itself refuses to change th
 """
 
 import re
+import uuid
 from decimal import Decimal
 
 import pgtrigger
@@ -17,6 +18,12 @@ from accounts.models import Brand, Customer, Identifier, User
 
 KEY_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]*\Z")
 KEY = RegexValidator(KEY_PATTERN.pattern, _("Use small letters, digits, hyphens and underscores."))
+
+
+def photo_path(_evidence: models.Model, _name: str) -> str:
+    """Where a photo is kept: a random name, so that none can be guessed from another."""
+    name = uuid.uuid4().hex
+    return f"evidence/{name[:2]}/{name}.jpg"
 
 
 class Source(models.IntegerChoices):
@@ -495,3 +502,123 @@ class BadgeEarned(models.Model):
 
     def __str__(self) -> str:
         return f"{self.badge} {self.earned_on}"
+
+
+class BadgeShare(models.Model):
+    """That a customer shows a badge to anyone who knows its address; deleted when they no longer do."""
+
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
+    badge = models.ForeignKey(Badge, models.CASCADE, related_name="+")
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    shared_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "badge"], name="badge_shared_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class Evidence(models.Model):
+    """The photo that a customer gave with a claim, re-encoded and without metadata."""
+
+    action = models.OneToOneField(Action, models.PROTECT, primary_key=True, related_name="evidence")
+    photo = models.FileField(_("photo"), upload_to=photo_path)
+    added_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("evidence")
+        verbose_name_plural = _("evidence")
+
+    def __str__(self) -> str:
+        return self.photo.name
+
+
+class Objection(models.Model):
+    """What a customer holds against how one of their actions was counted or decided, and the answer."""
+
+    action = models.OneToOneField(
+        Action, models.PROTECT, primary_key=True, related_name="objection"
+    )
+    text = models.CharField(_("what is wrong"), max_length=500)
+    made_at = models.DateTimeField()
+    answer = models.CharField(_("answer"), max_length=500, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    answered_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("objection")
+        verbose_name_plural = _("objections")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Rhythm(models.Model):
+    """On how many days a week a customer means to be active, from a Monday on; 0 means no rhythm."""
+
+    pk = models.CompositePrimaryKey("customer", "starts_on")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
+    starts_on = models.DateField()
+    days = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(days__lte=3), name="rhythm_days_at_most_3"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_on}: {self.days}"
+
+
+class HomeVenue(models.Model):
+    """The venue for which a customer counts where venue plays against venue."""
+
+    customer = models.OneToOneField(Customer, models.PROTECT, primary_key=True, related_name="home")
+    venue = models.ForeignKey(Venue, models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return str(self.venue)
+
+
+class ClosedBoard(models.Model):
+    """A week or season of a brand that is over: its places are kept as they were on closing."""
+
+    class Period(models.TextChoices):
+        WEEK = "week", _("week")
+        SEASON = "season", _("season")
+
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+", db_index=False)
+    period = models.CharField(max_length=6, choices=Period)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    closed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("closed board")
+        verbose_name_plural = _("closed boards")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "period", "starts_on"], name="board_closes_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_period_display()} {self.starts_on}"
+
+
+class ClosedPlace(models.Model):
+    """A member's place on a closed board; shown only while the customer still appears on boards."""
+
+    pk = models.CompositePrimaryKey("board", "customer")
+    board = models.ForeignKey(ClosedBoard, models.CASCADE, related_name="places", db_index=False)
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+")
+    rank = models.PositiveIntegerField()
+    points = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.rank}: {self.points}"
