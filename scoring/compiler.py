@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from .documents import RuleSetDocument
-from .facts import amended, facts
+from .facts import amended, facts, supposed_facts
 from .limits import LINE_COLUMNS
 from .relations import Compilation, Family
 from .rules import RULE_TYPES, RuleStage
@@ -64,13 +64,20 @@ def compile_rules(
     return CompiledRules(document, rule_ids, awards, scoped)
 
 
-def compile_lines(document: RuleSetDocument, *, rule_ids: Mapping[str, int]) -> CompiledRules:
-    """The same rules, ending in ``line``: every match, also of 0 points, with what each limit saw."""
+def compile_lines(
+    document: RuleSetDocument, *, rule_ids: Mapping[str, int], supposed: bool = False
+) -> CompiledRules:
+    """The same rules, ending in ``line``: every match, also of 0 points, with what each limit saw.
+
+    With ``supposed`` the subjects are scenarios, and the statement reads ``person`` and ``supposed`` (see
+    ``scoring.suppose``).
+    """
     compilation = Compilation(
         document.vocabulary,
         is_scoped=False,
         families=families_of(document, rule_ids),
         with_lines=True,
+        is_supposed=supposed,
     )
     chain = _chain(compilation)
     columns = ", ".join((AWARD_COLUMNS, "stage", "raw", *LINE_COLUMNS))
@@ -122,8 +129,7 @@ def _chain(compilation: Compilation) -> sql.Composable:
     return sql.SQL(",").join(
         [
             *(_scopes(compilation) if compilation.is_scoped else []),
-            amended(scoped=compilation.is_scoped),
-            facts(kinds=kinds, columns=compilation.columns, scoped=compilation.is_scoped),
+            *_facts(compilation, kinds),
             *(
                 sql.SQL("\n{} AS {}({})").format(
                     sql.Identifier(name),
@@ -135,6 +141,19 @@ def _chain(compilation: Compilation) -> sql.Composable:
             ),
         ]
     )
+
+
+def _facts(compilation: Compilation, kinds: list[int]) -> list[sql.Composable]:
+    """The CTEs that end in ``fact``."""
+    if compilation.is_supposed:
+        return [
+            amended(scoped=False, whose="person AS subject"),
+            supposed_facts(kinds=kinds, columns=compilation.columns),
+        ]
+    return [
+        amended(scoped=compilation.is_scoped),
+        facts(kinds=kinds, columns=compilation.columns, scoped=compilation.is_scoped),
+    ]
 
 
 def _scopes(compilation: Compilation) -> list[sql.Composable]:

@@ -3,7 +3,7 @@
 The lines come from the same SELECT that scores; they sum to their source, and the sources to the score, exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,6 +19,7 @@ from .compiler import compile_lines
 from .documents import RuleSetDocument, parse_rule_set
 from .limits import LINE_COLUMNS, Limit
 from .models import RuleKey, RuleSet, Source
+from .periods import next_start
 from .publication import current_rule_set, document_of
 from .rules import RuleStage
 from .shape import FADED, SUB_SCORE, shape_values
@@ -28,10 +29,11 @@ from .worth import THOUSANDTH, share_out
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Points that a limit took away, and why in a sentence."""
+    """Points that a limit took away, and why in a sentence; ``until`` is the day on which it begins to count anew."""
 
     points: int
     reason: str
+    until: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,20 +259,25 @@ def _line(row: tuple[Any, ...], stage: RuleStage, key: str, version: int, worth:
         source=Source(row[8]),
         earned=row[9],
         points=row[10],
-        taken=_taken(row[9], getattr(stage, "limits", ()), seen),
+        taken=taken_by(getattr(stage, "limits", ()), earned=row[9], on=row[5], seen=seen),
         faded=row[11],
         worth=worth,
     )
 
 
-def _taken(earned: int, limits: Sequence[Limit], seen: dict[str, int | None]) -> tuple[Taken, ...]:
-    """What each limit took of an action's points; a limit that took nothing is silent."""
+def taken_by(
+    limits: Sequence[Limit], *, earned: int, on: date, seen: Mapping[str, int | None]
+) -> tuple[Taken, ...]:
+    """What each limit took of the points of an action on a local date; one that took nothing is silent.
+
+    ``seen`` holds the ``limits.LINE_COLUMNS`` of its line.
+    """
     taken = []
     incoming = earned
     for place, limit in enumerate(limits, start=1):
         kept = seen[f"kept_{place}"] or 0
         if kept < incoming:
             reason = _("Limit reached: %(limit)s") % {"limit": limit.sentence()}
-            taken.append(Taken(incoming - kept, reason))
+            taken.append(Taken(incoming - kept, reason, next_start(limit.per, on)))
         incoming = kept
     return tuple(taken)

@@ -9,6 +9,7 @@ converts a time to it four times as fast as to a zone that is named in the state
 """
 
 from collections.abc import Collection
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -26,7 +27,7 @@ amended AS (
     WHERE amendment.action_id IS NOT NULL
     GROUP BY amendment.action_id
 )""")
-_ALL_AMENDMENTS = sql.SQL("""subject
+_ALL_AMENDMENTS = sql.SQL("""{whose}
     JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
     JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id""")
 # Looked up by index, one subject after the other; the fences leave the planner no other way (see SCOPED_FACTS).
@@ -47,6 +48,11 @@ _ASKED = {
     "local_at": "action.occurred_at::timestamp AS local_at",
     "origin": "action.origin",
     "external_id": "action.external_id",
+}
+
+# The same of what is only supposed, which nothing has amended.
+_SUPPOSED = {name: f"action.{name}" for name in _ASKED} | {
+    "local_at": "action.occurred_at::timestamp",
 }
 
 _COUNTS = sql.SQL("""
@@ -88,6 +94,28 @@ fact AS MATERIALIZED (
     WHERE {counts}
 )""")
 
+# What one customer did (or nobody, who did nothing), once for each scenario, and what each supposes besides. Rules
+# tell actions by their id alone, so the same action is another one in each scenario; a supposed one's id is negative,
+# and its lowest bits are its number. Grain: a scenario and one of its actions.
+SUPPOSED_FACTS = sql.SQL("""
+past AS MATERIALIZED (
+    SELECT action.id AS action_id, action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
+    FROM person AS subject
+    JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
+    JOIN scoring_action AS action ON action.identifier_id = identifier.id
+    LEFT JOIN amended ON amended.action_id = action.id
+    WHERE {counts} AND action.kind_id IN ({kinds})
+),
+fact AS MATERIALIZED (
+    SELECT subject.customer_id, subject.customer_id << 44 | past.action_id AS action_id, past.kind_id,
+        past.occurred_at, past.local_date{past}
+    FROM subject CROSS JOIN past
+    UNION ALL
+    SELECT action.scenario, -(action.scenario << 44 | action.number), action.kind_id, action.occurred_at,
+        action.occurred_at::date{supposed}
+    FROM supposed AS action
+)""")
+
 # What lies before the facts that are read, for limits that count for ever; cut where ``relations.SEEDED_AT`` says.
 EARLIER_FACTS = sql.SQL("""
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
@@ -105,9 +133,26 @@ EARLIER_FACTS = sql.SQL("""
             WHERE {counts}""")
 
 
-def amended(*, scoped: bool) -> sql.Composable:
-    """The CTE ``amended``, which ``fact`` reads."""
-    return _AMENDED.format(amendments=_SCOPED_AMENDMENTS if scoped else _ALL_AMENDMENTS)
+def amended(*, scoped: bool, whose: LiteralString = "subject") -> sql.Composable:
+    """The CTE ``amended``, which ``fact`` reads: of the customers in ``whose``, known as ``subject``."""
+    return _AMENDED.format(
+        amendments=_SCOPED_AMENDMENTS if scoped else _ALL_AMENDMENTS.format(whose=sql.SQL(whose))
+    )
+
+
+def supposed_facts(*, kinds: list[int], columns: Collection[str]) -> sql.Composable:
+    """The CTE ``fact`` of scenarios: what the customer in ``person`` did, and what ``supposed`` adds to it."""
+    return SUPPOSED_FACTS.format(
+        columns=_asked(columns),
+        counts=_COUNTS,
+        kinds=_ids(kinds),
+        past=sql.SQL("").join(
+            sql.SQL(", ") + sql.Identifier("past", name) for name in _ASKED if name in columns
+        ),
+        supposed=sql.SQL("").join(
+            sql.SQL(", " + _SUPPOSED[name]) for name in _ASKED if name in columns
+        ),
+    )
 
 
 def facts(*, kinds: list[int], columns: Collection[str], scoped: bool) -> sql.Composable:

@@ -4,6 +4,8 @@ Weeks run from Monday to Sunday. In SQL a period is its ordinal: a whole number 
 one from each period to the next, so that neighbours can be told.
 """
 
+from datetime import date, timedelta
+
 from psycopg import sql
 
 PERIODS = ("day", "week", "month", "year", "ever")
@@ -44,3 +46,20 @@ def start_of(per: str, date: sql.Composable) -> sql.Composable:
 def end_of(per: str, date: sql.Composable) -> sql.Composable:
     """SQL for the last local date of the period that holds a local date."""
     return sql.SQL(_ENDS[per]).format(date=date)
+
+
+def next_start(per: str, on: date) -> date | None:
+    """The first local date of the period after the one that holds ``on``; None where there is none."""
+    match per:
+        case "day":
+            return on + timedelta(days=1)
+        case "week":
+            return on + timedelta(days=7 - on.weekday())
+        case "month":
+            return (on.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case "year":
+            return date(on.year + 1, 1, 1)
+        case "ever":
+            return None
+        case _:
+            raise ValueError(per)

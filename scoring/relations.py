@@ -60,6 +60,7 @@ class Compilation:
     counters: int = 0
     columns: set[str] = field(default_factory=set)
     with_lines: bool = False
+    is_supposed: bool = False
 
     @property
     def has_windows(self) -> bool:

@@ -91,12 +91,13 @@ def worth_on(*, customer_id: int, rule_set_id: int, days: Sequence[When]) -> lis
         },
     )
     return [
-        _worth(sources, [row[1:] for row in rows if row[0] == place])
+        add_up(sources, [row[1:] for row in rows if row[0] == place])
         for place in range(1, len(days) + 1)
     ]
 
 
-def _worth(sources: Mapping[Source, SourceShape], rows: Sequence[tuple[Any, ...]]) -> Worth:
+def add_up(sources: Mapping[Source, SourceShape], rows: Sequence[tuple[Any, ...]]) -> Worth:
+    """The score that six rows (source, points, faded, sub-score) make, in the order of ``Source``."""
     raw = [sources[Source(row[0])].weight * row[3] for row in rows]
     # As the database does it: a double has 15 digits that can be trusted.
     score = Decimal(f"{sum(raw) / 10:.15g}").quantize(THOUSANDTH, ROUND_HALF_UP)

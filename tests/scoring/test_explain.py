@@ -41,7 +41,7 @@ def test_a_limit_that_took_something_says_so() -> None:
         [{"per": "day", "count": 1}], ("a", "11-23 10:00", 5), ("b", "11-23 11:00", 7)
     ) == {
         "a": [],
-        "b": [Taken(7, "Limit reached: at most once a day")],
+        "b": [Taken(7, "Limit reached: at most once a day", date(2026, 11, 24))],
     }
 
 
@@ -53,8 +53,8 @@ def test_what_still_fitted_is_not_taken() -> None:
         ("c", "11-25 10:00", 8),
     ) == {
         "a": [],
-        "b": [Taken(6, "Limit reached: at most 10 points a week")],
-        "c": [Taken(8, "Limit reached: at most 10 points a week")],
+        "b": [Taken(6, "Limit reached: at most 10 points a week", date(2026, 11, 30))],
+        "c": [Taken(8, "Limit reached: at most 10 points a week", date(2026, 11, 30))],
     }
 
 
@@ -66,13 +66,13 @@ def test_each_of_two_limits_says_what_it_took() -> None:
         ("c", "11-25 10:00", 1),
         ("d", "11-26 10:00", 2),
     ) == {
-        "a": [Taken(2, "Limit reached: at most 5 points a day")],
+        "a": [Taken(2, "Limit reached: at most 5 points a day", date(2026, 11, 24))],
         "b": [
-            Taken(1, "Limit reached: at most 5 points a day"),
-            Taken(2, "Limit reached: at most 3 times and 8 points a month"),
+            Taken(1, "Limit reached: at most 5 points a day", date(2026, 11, 25)),
+            Taken(2, "Limit reached: at most 3 times and 8 points a month", date(2026, 12, 1)),
         ],
-        "c": [Taken(1, "Limit reached: at most 3 times and 8 points a month")],
-        "d": [Taken(2, "Limit reached: at most 3 times and 8 points a month")],
+        "c": [Taken(1, "Limit reached: at most 3 times and 8 points a month", date(2026, 12, 1))],
+        "d": [Taken(2, "Limit reached: at most 3 times and 8 points a month", date(2026, 12, 1))],
     }
 
 
@@ -88,7 +88,7 @@ def test_a_bonus_is_explained_like_an_earn() -> None:
         ("a", "earn", 10, 10),
         ("a", "bonus", 5, 5),
     ]
-    assert lines[1].taken == (Taken(2, "Limit reached: at most 8 points in all"),)
+    assert lines[1].taken == (Taken(2, "Limit reached: at most 8 points in all", None),)
 
 
 def test_a_line_says_where_it_comes_from() -> None:

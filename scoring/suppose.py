@@ -1,0 +1,214 @@
+"""What a score would be if: actions that nobody did yet, judged by the engine that judges those that were done.
+
+A scenario is a customer's history with some actions supposed on top. All scenarios of a call are computed by one
+statement, the one that explains a score, over ``fact`` as ``scoring.facts`` makes it of history and supposition.
+Nothing is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db.backends.postgresql.psycopg_any import Jsonb
+from psycopg import sql
+
+from accounts.models import Brand, Customer
+
+from .compiler import compile_lines
+from .documents import RuleSetDocument, parse_rule_set
+from .explain import Taken, taken_by
+from .limits import LINE_COLUMNS
+from .models import RuleKey, RuleSet, Source
+from .publication import current_rule_set, document_of
+from .shape import FADED, SUB_SCORE, shape_values
+from .statements import brand_time, execute
+from .worth import Worth, add_up
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """An action that somebody might do: its kind and venue by slug, as in ``scoring.actions.ActionRow``."""
+
+    kind: str
+    occurred_at: datetime
+    quantity: Decimal | None = None
+    venue: str | None = None
+    channel: str | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Actions to suppose, and the local date on which to value the score."""
+
+    actions: Sequence[Supposed]
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class GainLine:
+    """What one rule would make of one supposed action."""
+
+    title: str
+    sentence: str
+    source: Source
+    points: int
+    taken: tuple[Taken, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The points that one supposed action would be given, by all rules together."""
+
+    lines: tuple[GainLine, ...]
+
+    @property
+    def points(self) -> int:
+        """The points that are kept."""
+        return sum(line.points for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Supposition:
+    """A scenario's outcome: the score with its parts, and the gain of each supposed action, in their order."""
+
+    worth: Worth
+    gains: tuple[Gain, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    document: RuleSetDocument
+    statement: str
+
+
+def suppose(
+    *, brand: Brand, customer: Customer | None, scenarios: Sequence[Scenario]
+) -> list[Supposition]:
+    """The outcome of each scenario for a customer, or for somebody who did nothing yet. One query.
+
+    Recording these actions at these moments would give exactly these points, and on that day this score, if
+    nothing else happens. Raises KeyError for a kind that no rule set knows.
+    """
+    rule_set = current_rule_set(brand=brand)
+    if rule_set is None:
+        nothing = Worth(Decimal(0), 0, ())
+        return [Supposition(nothing, tuple(Gain(()) for _ in one.actions)) for one in scenarios]
+    ready = _ready(rule_set.pk)
+    supposed = [
+        (place, number, one)
+        for place, scenario in enumerate(scenarios)
+        for number, one in enumerate(scenario.actions, start=1)
+    ]
+    kinds = ready.document.vocabulary.kinds
+    with brand_time(brand, plan_cache_mode="force_generic_plan"):
+        rows = execute(
+            ready.statement,
+            {
+                "brand": brand.pk,
+                "customer": customer.pk if customer else None,
+                "days": [scenario.on for scenario in scenarios],
+                "scenarios": [place for place, _number, _one in supposed],
+                "numbers": [number for _place, number, _one in supposed],
+                "kinds": [kinds[one.kind].id for _place, _number, one in supposed],
+                "moments": [one.occurred_at for _place, _number, one in supposed],
+                "quantities": [one.quantity for _place, _number, one in supposed],
+                "venues": [one.venue for _place, _number, one in supposed],
+                "channels": [one.channel for _place, _number, one in supposed],
+                "attributes": [
+                    None if one.attributes is None else Jsonb(dict(one.attributes))
+                    for _place, _number, one in supposed
+                ],
+            },
+        )
+    return [
+        _outcome(ready.document, scenario, [row[1:] for row in rows if row[0] == place])
+        for place, scenario in enumerate(scenarios)
+    ]
+
+
+def _outcome(
+    document: RuleSetDocument, scenario: Scenario, rows: Sequence[tuple[Any, ...]]
+) -> Supposition:
+    sums = [row[1:5] for row in rows if row[0] is None]
+    lines: dict[int, list[GainLine]] = {}
+    for number, source, points, _faded, _sub_score, on, stage_number, earned, *seen in rows:
+        if number is None:
+            continue
+        stage = document.rules[stage_number]
+        lines.setdefault(number, []).append(
+            GainLine(
+                stage.title,
+                str(stage.sentence()),
+                Source(source),
+                points,
+                taken_by(
+                    getattr(stage, "limits", ()),
+                    earned=earned,
+                    on=on,
+                    seen=dict(zip(LINE_COLUMNS, seen, strict=True)),
+                ),
+            )
+        )
+    return Supposition(
+        add_up(document.sources, sums),
+        tuple(Gain(tuple(lines.get(number, ()))) for number in range(1, len(scenario.actions) + 1)),
+    )
+
+
+@lru_cache(maxsize=64)
+def _ready(rule_set_id: int) -> _Ready:
+    rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
+    document = parse_rule_set(document_of(rule_set), brand=rule_set.brand)
+    rule_ids = dict(RuleKey.objects.filter(brand=rule_set.brand).values_list("key", "id"))
+    # Grain: a scenario and a source (number NULL), and a rule and a supposed action that it looked at. Points of a day
+    # are summed before they fade, as where scores are written.
+    statement = sql.SQL("""
+WITH person AS MATERIALIZED (SELECT %(customer)s::bigint AS customer_id),
+subject AS MATERIALIZED (
+    SELECT place - 1 AS customer_id, on_day FROM unnest(%(days)s::date[]) WITH ORDINALITY AS asked (on_day, place)
+),
+supposed AS MATERIALIZED (
+    SELECT one.scenario, one.number, one.kind_id, one.occurred_at, one.quantity, venue.id AS venue_id,
+        one.channel COLLATE "C" AS channel, one.attributes, 'laurel' COLLATE "C" AS origin,
+        ('~' || lpad(one.number::text, 9, '0')) COLLATE "C" AS external_id
+    FROM unnest(%(scenarios)s::bigint[], %(numbers)s::bigint[], %(kinds)s::bigint[], %(moments)s::timestamptz[],
+        %(quantities)s::numeric[], %(venues)s::text[], %(channels)s::text[], %(attributes)s::jsonb[])
+        AS one (scenario, number, kind_id, occurred_at, quantity, venue, channel, attributes)
+    LEFT JOIN scoring_venue AS venue ON venue.brand_id = %(brand)s AND venue.slug = one.venue
+),{ctes},
+daily AS (
+    SELECT customer_id, source, local_date, sum(points) AS points FROM line
+    WHERE points > 0 GROUP BY customer_id, source, local_date
+),
+part AS (
+    SELECT subject.customer_id, shape.source, shape.halfway, coalesce(sum(daily.points), 0)::bigint AS points,
+        coalesce(sum({faded}), 0)::float8 AS faded
+    FROM subject CROSS JOIN {shape}
+    LEFT JOIN daily ON daily.customer_id = subject.customer_id AND daily.source = shape.source
+    GROUP BY subject.customer_id, shape.source, shape.halfway
+)
+SELECT shape.customer_id, NULL::bigint, shape.source::int, shape.points, shape.faded, ({sub_score})::float8,
+    NULL::date, NULL::int, NULL::bigint, {none}
+FROM part AS shape
+UNION ALL
+SELECT customer_id, -action_id & (1::bigint << 44) - 1, source::int, points, NULL, NULL, local_date, stage, raw,
+    {columns}
+FROM line WHERE action_id < 0
+ORDER BY 1, 2, 3, 8
+""").format(
+        ctes=compile_lines(document, rule_ids=rule_ids, supposed=True).ctes,
+        faded=FADED.format(
+            points=sql.SQL("daily.points"),
+            on=sql.SQL("subject.on_day"),
+            date=sql.SQL("daily.local_date"),
+        ),
+        shape=shape_values(document.sources),
+        sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
+        none=sql.SQL(", ").join([sql.SQL("NULL::bigint")] * len(LINE_COLUMNS)),
+        columns=sql.SQL(", ").join(sql.Identifier(column) for column in LINE_COLUMNS),
+    )
+    return _Ready(document, statement.as_string(None))
