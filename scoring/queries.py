@@ -114,7 +114,8 @@ GROUP BY kind.source
 """
 
 
-def _worths(customer: Customer, days: Sequence[When]) -> list[Worth]:
+def worths(*, customer: Customer, days: Sequence[When]) -> list[Worth]:
+    """What the customer's awards are worth on each of these days, source by source; one query."""
     rule_set = current_rule_set(brand=customer.brand)
     if rule_set is None:
         return [Worth(Decimal(0), 0, ()) for _day in days]
@@ -123,7 +124,7 @@ def _worths(customer: Customer, days: Sequence[When]) -> list[Worth]:
 
 def forecast(*, customer: Customer, on: date) -> Worth:
     """What the awards of today are worth on another day, later or earlier, source by source."""
-    return _worths(customer, [When(on)])[0]
+    return worths(customer=customer, days=[When(on)])[0]
 
 
 def score_on(*, customer: Customer, on: date) -> Decimal:
@@ -160,7 +161,9 @@ def what_moved(*, customer: Customer, since: date, on: date) -> Moved:
 
     ``before`` is the score that the awards before ``since`` had on that day; what arrived late counts where it belongs.
     """
-    before, aged, after = _worths(customer, [When(since, since), When(on, since), When(on)])
+    before, aged, after = worths(
+        customer=customer, days=[When(since, since), When(on, since), When(on)]
+    )
     with brand_time(customer.brand):
         rows = execute(_MOVED, {"customer": customer.pk, "since": since})
     return Moved(
