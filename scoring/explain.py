@@ -174,9 +174,16 @@ ORDER BY action.occurred_at DESC, action.origin DESC, action.external_id DESC, l
     )
 
 
-def explain(*, customer: Customer, on: date, action_id: int | None = None) -> Explanation:
+def explain(
+    *,
+    customer: Customer,
+    on: date,
+    awarded_before: date | None = None,
+    action_id: int | None = None,
+) -> Explanation:
     """The receipt of a customer's score on a local date; with ``action_id``, only the lines of that action.
 
+    ``awarded_before`` leaves out the awards of that day and later, as ``worth.When`` does.
     Computed from the actions at this moment, so that it is right even while a recomputation is under way.
     """
     rule_set = current_rule_set(brand=customer.brand)
@@ -185,6 +192,8 @@ def explain(*, customer: Customer, on: date, action_id: int | None = None) -> Ex
     document, version, keys, statement = _ready(rule_set.pk)
     with brand_time(customer.brand):
         rows = execute(statement, {"customers": [customer.pk], "on": on})
+    if awarded_before is not None:
+        rows = [row for row in rows if row[5] < awarded_before]
     by_source: dict[int, list[tuple[Any, ...]]] = {source.value: [] for source in Source}
     for row in rows:
         by_source[row[8]].append(row)
