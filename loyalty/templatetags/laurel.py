@@ -51,13 +51,14 @@ def icon(name: str, kind: str = "") -> dict[str, Any]:
 
 
 @register.inclusion_tag("parts/stamp.html")
-def stamp(badge: Any, *, earned: bool) -> dict[str, Any]:
-    """A badge as an engraved stamp, grey until it is earned."""
+def stamp(badge: Any, *, level: int = 1, earned: bool, size: str = "usual") -> dict[str, Any]:
+    """A badge as an engraved stamp, an outline until it is earned; ``size`` is small, usual or large."""
+    detail = stamps.Detail[size.upper()]
     return {
-        "badge": badge,
         "source": Source(badge.source).slug,
-        "stamp": stamps.engrave(badge.slug, badge.level),
+        "stamp": stamps.engrave(badge.slug, level, detail),
         "shapes": _shapes(SOURCE_ICONS[Source(badge.source)]),
+        "size": size,
         "earned": earned,
     }
 
@@ -72,7 +73,7 @@ def mark(slug: str, colour: str = "") -> dict[str, Any]:
             name: f"light-dark({light[token]}, {dark[token]})"
             for name, token in (("disc", "brand"), ("lines", "brand-ink"))
         }
-    return {"band": stamps.brand_mark(slug), **colours}
+    return {"path": stamps.brand_mark(slug), **colours}
 
 
 @register.inclusion_tag("parts/ring.html")

@@ -1,6 +1,7 @@
 """The look: a palette for any brand colour, stamps, the ring, and what pages may weigh."""
 
 import gzip
+import math
 import random
 import re
 from decimal import Decimal
@@ -56,10 +57,41 @@ def test_a_look_is_kept_for_ever_under_its_own_address_only(
     assert "immutable" not in old["Cache-Control"]
 
 
-def test_a_stamp_is_the_same_each_time_and_its_own() -> None:
-    assert stamps.engrave("regular", "gold") == stamps.engrave("regular", "gold")
-    assert stamps.engrave("regular", "gold").bands != stamps.engrave("reader", "gold").bands
-    assert [len(stamps.engrave("regular", level).bands) for level in stamps.BANDS] == [1, 2, 3]
+@pytest.mark.parametrize("detail", stamps.Detail)
+def test_a_stamp_is_the_same_each_time(detail: stamps.Detail) -> None:
+    stamps.engrave.cache_clear()
+    drawn = [stamps.engrave("regular", level, detail) for level in (1, 2, 3)]
+    stamps.engrave.cache_clear()
+    assert [stamps.engrave("regular", level, detail) for level in (1, 2, 3)] == drawn
+    assert len({stamp.plate for stamp in drawn}) == 3
+
+
+def test_each_badge_has_a_stamp_of_its_own_and_each_level_one_more_curve() -> None:
+    for level in (1, 2, 3):
+        slugs = [f"badge-{number}" for number in range(200)]
+        assert len({stamps.engrave(slug, level).engraving for slug in slugs}) == 200
+        assert {len(stamps.engrave(slug, level).curves) for slug in slugs} == {level}
+
+
+def test_a_stamp_is_light() -> None:
+    slugs = [f"badge-{number}" for number in range(50)]
+    for detail, most in ((stamps.Detail.SMALL, 700), (stamps.Detail.USUAL, 2600)):
+        for level in (1, 2, 3):
+            drawn = [stamps.engrave(slug, level, detail) for slug in slugs]
+            assert max(len(stamp.plate + stamp.engraving) for stamp in drawn) < most
+
+
+def test_a_curve_is_written_as_it_is_drawn() -> None:
+    """The path, read back number by number, ends where the curve began, and passes its points."""
+    curve = stamps.engrave("regular", 3, stamps.Detail.LARGE).curves[1]
+    numbers = [float(one) for one in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", curve.path(1))]
+    here, offsets = stamps.Point(*numbers[:2]), numbers[4:]
+    ends = zip(offsets[2::4], offsets[3::4], strict=True)
+    for half, (x, y) in zip(curve.halves, ends, strict=True):
+        here = stamps.Point(here.x + x, here.y + y)
+        assert math.dist(here, half.end) < 0.1
+    assert math.dist(curve.points(4)[-1], curve.start) < 0.001
+    assert all(44 < math.dist(point, (120, 120)) < 120 for point in curve.points(4))
 
 
 def test_the_ring_gives_each_source_its_share_and_leaves_out_those_without() -> None:
