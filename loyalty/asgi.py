@@ -17,8 +17,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 pages = WSGIMiddleware(cast("WSGIApp", get_wsgi_application()), workers=10)
 
-# Path to ASGI application; everything else is a page.
-streams: Mapping[str, ASGIApp] = {}
+
+def open_streams() -> Mapping[str, ASGIApp]:
+    """Path to ASGI application; everything else is a page."""
+    # Their modules may be imported once Django is set up.
+    from django.conf import settings
+    from django.urls import reverse
+
+    from loyalty.live import Live
+
+    return {reverse("live"): Live(most=settings.LAUREL_STREAMS, redis_url=settings.REDIS_URL)}
+
+
+streams = open_streams()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,6 +53,8 @@ is_https = site.scheme == "https"
 
 # Before every key that Laurel itself keeps in Redis.
 LAUREL_REDIS_PREFIX: str = env.str("LAUREL_REDIS_PREFIX", default="laurel:")
+# How many open pages one web process tells of new scores; further ones ask every few seconds.
+LAUREL_STREAMS: int = env.int("LAUREL_STREAMS", default=5000)
 
 # --- Django
 

@@ -3,6 +3,8 @@
 Scores stand in it as whole thousandths. Beside the set stands, per customer, the revision that was
 written, so that two workers who finish in the other order than they began leave the newer score; and
 the moment up to which the set is known to be complete. Where that is missing, PostgreSQL answers.
+
+A revision that is written is also published, on a channel of that customer's own. Nobody need listen.
 """
 
 import hashlib
@@ -36,6 +38,7 @@ for i = 1, #ARGV, 3 do
     if not known or tonumber(known) < tonumber(ARGV[i + 2]) then
         redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2])
         redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+        redis.call('PUBLISH', KEYS[2] .. ':' .. ARGV[i], ARGV[i + 2])
     end
 end
 return 0
@@ -83,6 +86,11 @@ def keys_of(brand_id: int) -> tuple[str, str, str]:
     """The Redis keys of a brand: its scores, their revisions, and until when both are complete."""
     stem = f"{settings.LAUREL_REDIS_PREFIX}ranks:{brand_id}"
     return f"{stem}:scores", f"{stem}:revisions", f"{stem}:complete"
+
+
+def channel_of(*, brand_id: int, customer_id: int) -> str:
+    """The channel on which a customer's revisions are published, once their scores and ranks are written."""
+    return f"{keys_of(brand_id)[1]}:{customer_id}"
 
 
 def _thousandths(score: Decimal) -> int:

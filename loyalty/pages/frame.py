@@ -60,6 +60,11 @@ def show(
     return render(request, template, context, status=status)
 
 
+def revision_of(customer: Customer) -> int:
+    """How often the customer's score was written, as of when the customer was loaded; 0 before the first."""
+    return customer.score.revision if hasattr(customer, "score") else 0
+
+
 def brand_at_the_door(request: HttpRequest) -> dict[str, Any]:
     """Context processor: sign-in pages wear the look of the brand that is being joined."""
 
