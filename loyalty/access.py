@@ -126,7 +126,7 @@ def get_brand(slug: str) -> Brand:
 def find_customer(user: User | AnonymousUser, slug: str) -> Customer | None:
     """The user's own customer with the brand of that slug, its brand and stored score; None before joining.
 
-    What a page reads after this is at least as new as that score: it may tell by its revision whether it is out of date.
+    What a page reads after this is at least as new as that score, so its revision tells when the page is out of date.
     """
     if not user.is_authenticated:
         return None
