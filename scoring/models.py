@@ -620,5 +620,8 @@ class ClosedPlace(models.Model):
     rank = models.PositiveIntegerField()
     points = models.BigIntegerField()
 
+    class Meta:
+        indexes = [models.Index(fields=["board", "rank"], name="place_by_rank")]
+
     def __str__(self) -> str:
         return f"{self.rank}: {self.points}"

@@ -1,4 +1,4 @@
-"""What pages and exports ask: scores, what moved them, activity, boards, badges and top customers.
+"""What pages and exports ask: scores, what moved them, activity, badges and top customers.
 
 Everything here reads. Dates are the brand's local dates.
 """
@@ -13,7 +13,6 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import Rank as RankFunction
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
 from accounts.models import Brand, Customer
@@ -26,7 +25,6 @@ from .statements import brand_time, execute
 from .vocabulary import Vocabulary
 from .worth import When, Worth, worth_on
 
-MEMBERS_LEAST = 10
 RECENT = timedelta(days=90)
 FETCH = 2000
 
@@ -339,92 +337,6 @@ LEFT JOIN LATERAL (
     LEFT JOIN title ON title.key = rule_key.key
 ) AS held ON TRUE
 ORDER BY action.occurred_at DESC, action.id DESC
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class BoardRow:
-    """One member on a board, under a pseudonym. ``gap`` is empty on one's own row."""
-
-    rank: int
-    shared: bool
-    pseudonym: str
-    points: int
-    is_me: bool
-    gap: str
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """The part of this week's board around a customer. The week begins on Monday ``since``."""
-
-    since: date
-    members: int
-    rows: tuple[BoardRow, ...]
-
-
-def board_around(*, customer: Customer, on: date, size: int = 3) -> Board | None:
-    """The members just above and below a customer by points this week; ties share a rank.
-
-    None for who is not on boards, and where fewer than ten are. Staff of the brand are not on it.
-    """
-    if not customer.on_boards:
-        return None
-    monday = on - timedelta(days=on.weekday())
-    rows = execute(
-        _BOARD,
-        {
-            "brand": customer.brand_id,
-            "customer": customer.pk,
-            "since": monday,
-            "until": on,
-            "size": size,
-        },
-    )
-    if not rows or rows[0][5] < MEMBERS_LEAST:
-        return None
-    mine = next(row[3] for row in rows if row[4])
-    return Board(
-        monday,
-        rows[0][5],
-        tuple(
-            BoardRow(rank, shared, pseudonym, points, is_me, "" if is_me else _gap(points - mine))
-            for rank, shared, pseudonym, points, is_me, _members in rows
-        ),
-    )
-
-
-def _gap(points: int) -> str:
-    if points == 0:
-        return _("level with you")
-    if points > 0:
-        return ngettext("%d point ahead", "%d points ahead", points) % points
-    return ngettext("%d point behind", "%d points behind", -points) % -points
-
-
-# Grain: one member of the board near the customer. Index: daily points by customer.
-_BOARD = """
-WITH member AS (
-    SELECT customer.id, customer.pseudonym, coalesce(week.points, 0)::bigint AS points
-    FROM accounts_customer AS customer
-    LEFT JOIN LATERAL (
-        SELECT sum(daily.points) AS points FROM scoring_dailypoints AS daily
-        WHERE daily.customer_id = customer.id AND daily.local_date BETWEEN %(since)s AND %(until)s
-    ) AS week ON TRUE
-    WHERE customer.brand_id = %(brand)s AND customer.on_boards AND NOT EXISTS (
-        SELECT FROM accounts_staffrole AS role
-        WHERE role.brand_id = customer.brand_id AND role.user_id = customer.user_id)
-),
-ranked AS (
-    SELECT *, rank() OVER (ORDER BY points DESC) AS rank, count(*) OVER (PARTITION BY points) > 1 AS is_shared,
-        row_number() OVER (ORDER BY points DESC, (id = %(customer)s) DESC, pseudonym, id) AS place,
-        count(*) OVER () AS members
-    FROM member
-)
-SELECT rank, is_shared, pseudonym, points, id = %(customer)s, members FROM ranked
-WHERE place BETWEEN (SELECT place FROM ranked WHERE id = %(customer)s) - %(size)s
-    AND (SELECT place FROM ranked WHERE id = %(customer)s) + %(size)s
-ORDER BY place
 """
 
 

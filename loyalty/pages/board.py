@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts import identity
 from accounts.models import Customer
 from loyalty.pages.frame import customer_page, show
-from scoring import queries
+from scoring import boards
 
 SHORTEST = 3
 
@@ -75,5 +75,5 @@ def board(request: HttpRequest, customer: Customer) -> HttpResponse:
     elif not customer.on_boards:
         form.initial["pseudonym"] = identity.propose_free_pseudonym(customer=customer)
     today = timezone.now().astimezone(customer.brand.zone).date()
-    around = queries.board_around(customer=customer, on=today) if customer.on_boards else None
+    around = boards.around(customer=customer, on=today)
     return show(request, "pages/board.html", customer, here="score", form=form, board=around)

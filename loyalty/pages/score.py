@@ -15,7 +15,7 @@ from accounts.models import Customer
 from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
 from loyalty.pages.frame import customer_page, show
-from scoring import queries
+from scoring import boards, queries
 from scoring.explain import explain
 from scoring.queries import BadgeView, MovedLine
 from scoring.ranks import get_rank
@@ -61,7 +61,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         ],
         later_on=later_on,
         nearest=nearest_badges(queries.badges_of(customer=customer)),
-        board=queries.board_around(customer=customer, on=today) if customer.on_boards else None,
+        board=boards.around(customer=customer, on=today),
         today=today,
     )
 

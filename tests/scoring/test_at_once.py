@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import TypeVar
 
@@ -10,10 +11,12 @@ from django.db import connection, transaction
 
 from accounts.models import Customer, Identifier
 from scoring.actions import Outcome, attach_waiting, mark_due, parse_record, record_actions
-from scoring.models import Action, Amendment, Due, Posting, RuleSet
+from scoring.boards import Period, close_boards
+from scoring.models import Action, Amendment, ClosedBoard, Due, Posting, RuleSet
 from scoring.publication import publish
 from scoring.run import Scored, is_due, score_due
 
+from .test_boards import NEXT_MONDAY, POINTS, board_of, founded, places
 from .world import BRAND, NOW, Json, World, action, correction, document, rule, void
 
 pytestmark = pytest.mark.usefixtures("committing")
@@ -205,3 +208,13 @@ def test_brands_do_not_wait_for_each_other(world: World) -> None:
         at_once([bring_and_score])
         assert other.awards() == [("a", "earn", 7)]
     assert world.awards() == [("a", "earn", 10)]
+
+
+def test_a_week_that_several_close_at_once_is_closed_once(world: World) -> None:
+    founded(world.brand, "2026-11-30")
+    board_of(POINTS, world=world)
+    later = NEXT_MONDAY + timedelta(days=28)
+    boards = at_once([lambda: close_boards(brand=world.brand, now=later)] * 4)
+    assert sum(map(len, boards)) == ClosedBoard.objects.count() == 6
+    week = ClosedBoard.objects.get(period=Period.WEEK, starts_on="2026-11-30")
+    assert len(places(week)) == 9

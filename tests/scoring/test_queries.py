@@ -5,13 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from accounts.models import Customer, StaffRole, User
+from accounts.models import User
 from scoring.actions import parse_record, record_actions
 from scoring.models import Source
 from scoring.queries import (
-    Board,
     activity,
-    board_around,
     get_activity,
     get_score,
     iter_awards,
@@ -228,114 +226,6 @@ def test_one_of_ones_own_actions_and_nobody_elses() -> None:
     assert get_activity(customer=world.customer(), action_id=theirs) is None
     assert get_activity(customer=world.customer(), action_id=0) is None
     assert len(activity(customer=world.customer(), limit=9)) == 1
-
-
-# Boards
-
-
-def board_of(
-    points: list[int], *, slug: str = "brand", hidden: int = 0
-) -> tuple[World, list[Customer]]:
-    """A board of claimed customers with these points this week; the last ``hidden`` of them do not appear."""
-    world = World(SPEND, slug=slug)
-    customers = []
-    for n, one in enumerate(points):
-        world.record(action((f"a{n}", "2026-11-30 09:00", one), identifier=f"card:{n}"))
-        customer = world.customer(f"card:{n}")
-        customer.user = User.objects.create_user(f"c{n}@{slug}.example.org")
-        customer.pseudonym = f"Heron {n}"
-        customer.on_boards = n < len(points) - hidden
-        customer.save()
-        customers.append(customer)
-    return world, customers
-
-
-def seen(board: Board | None) -> list[tuple[int, bool, str, int, bool, str]]:
-    assert board is not None
-    return [
-        (row.rank, row.shared, row.pseudonym, row.points, row.is_me, row.gap) for row in board.rows
-    ]
-
-
-POINTS = [90, 80, 70, 70, 50, 40, 30, 20, 10, 0]
-
-
-def test_a_board_shows_who_is_just_above_and_below() -> None:
-    _world, customers = board_of(POINTS)
-    board = board_around(customer=customers[4], on=ON, size=2)
-    assert seen(board) == [
-        (3, True, "Heron 2", 70, False, "20 points ahead"),
-        (3, True, "Heron 3", 70, False, "20 points ahead"),
-        (5, False, "Heron 4", 50, True, ""),
-        (6, False, "Heron 5", 40, False, "10 points behind"),
-        (7, False, "Heron 6", 30, False, "20 points behind"),
-    ]
-    assert board is not None
-    assert (board.since, board.members) == (date(2026, 11, 30), 10)
-
-
-def test_who_is_level_shares_the_rank() -> None:
-    _world, customers = board_of(POINTS)
-    assert seen(board_around(customer=customers[3], on=ON, size=1)) == [
-        (2, False, "Heron 1", 80, False, "10 points ahead"),
-        (3, True, "Heron 3", 70, True, ""),
-        (3, True, "Heron 2", 70, False, "level with you"),
-    ]
-
-
-def test_a_board_ends_with_its_first_and_last() -> None:
-    _world, customers = board_of(POINTS)
-    assert [row[2] for row in seen(board_around(customer=customers[0], on=ON, size=1))] == [
-        "Heron 0",
-        "Heron 1",
-    ]
-    assert [row[2] for row in seen(board_around(customer=customers[9], on=ON, size=1))] == [
-        "Heron 8",
-        "Heron 9",
-    ]
-
-
-def test_fewer_than_ten_are_no_board_and_who_is_not_on_it_sees_none() -> None:
-    _world, customers = board_of([*POINTS, 5], hidden=1)
-    assert board_around(customer=customers[0], on=ON) is not None
-    assert board_around(customer=customers[10], on=ON) is None
-    customers[9].on_boards = False
-    customers[9].save()
-    assert board_around(customer=customers[0], on=ON) is None
-
-
-def test_staff_of_the_brand_are_not_on_it() -> None:
-    world, customers = board_of([*POINTS, 5])
-    assert customers[1].user is not None
-    StaffRole.objects.create(brand=world.brand, user=customers[1].user, role="marketer")
-    board = board_around(customer=customers[0], on=ON, size=10)
-    assert "Heron 1" not in {row[2] for row in seen(board)}
-    assert board is not None
-    assert board.members == 10
-    # Staff of another brand are customers like others here.
-    assert customers[2].user is not None
-    StaffRole.objects.create(brand=brand_with(slug="other"), user=customers[2].user, role="manager")
-    assert "Heron 2" in {row[2] for row in seen(board_around(customer=customers[0], on=ON))}
-
-
-def test_only_points_of_this_week_so_far_count() -> None:
-    world, customers = board_of(POINTS)
-    world.now = NOW + timedelta(days=3)
-    world.record(
-        action(("last week", "2026-11-29 23:59", 500), identifier="card:8"),
-        action(("today", "2026-12-01 09:00", 3), identifier="card:8"),
-        action(("tomorrow", "2026-12-02 09:00", 500), identifier="card:8"),
-    )
-    [mine] = [row for row in seen(board_around(customer=customers[8], on=ON)) if row[4]]
-    assert mine[3] == 13
-
-
-def test_unclaimed_customers_are_on_no_board() -> None:
-    world, customers = board_of(POINTS)
-    world.record(action(("b", "2026-11-30 09:00", 1000), identifier=BOB))
-    board = board_around(customer=customers[0], on=ON)
-    assert board is not None
-    assert board.members == 10
 
 
 # Lists
