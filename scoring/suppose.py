@@ -6,10 +6,10 @@ Nothing is stored.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from django.db.backends.postgresql.psycopg_any import Jsonb
@@ -23,9 +23,12 @@ from .explain import Taken, taken_by
 from .limits import LINE_COLUMNS
 from .models import RuleKey, RuleSet, Source
 from .publication import current_rule_set, document_of
+from .rules import RuleStage
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 from .worth import Worth, add_up
+
+FEW = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,36 @@ class Gain:
         return sum(line.points for line in self.lines)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Supposition:
     """A scenario's outcome: the score with its parts, and the gain of each supposed action, in their order."""
 
     worth: Worth
-    gains: tuple[Gain, ...] = field(default=())
+    _actions: int
+    _stages: tuple[RuleStage, ...]
+    _lines: tuple[tuple[Any, ...], ...]
+
+    @cached_property
+    def gains(self) -> tuple[Gain, ...]:
+        """What the rules would make of each supposed action. Told only when asked: a search asks for scores alone."""
+        lines: dict[int, list[GainLine]] = {}
+        for number, source, points, on, stage_number, earned, *seen in self._lines:
+            stage = self._stages[stage_number]
+            lines.setdefault(number, []).append(
+                GainLine(
+                    stage.title,
+                    str(stage.sentence()),
+                    Source(source),
+                    points,
+                    taken_by(
+                        getattr(stage, "limits", ()),
+                        earned=earned,
+                        on=on,
+                        seen=dict(zip(LINE_COLUMNS, seen, strict=True)),
+                    ),
+                )
+            )
+        return tuple(Gain(tuple(lines.get(number, ()))) for number in range(1, self._actions + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +123,7 @@ def suppose(
     rule_set = current_rule_set(brand=brand)
     if rule_set is None:
         nothing = Worth(Decimal(0), 0, ())
-        return [Supposition(nothing, tuple(Gain(()) for _ in one.actions)) for one in scenarios]
+        return [Supposition(nothing, len(one.actions), (), ()) for one in scenarios]
     ready = _ready(rule_set.pk)
     supposed = [
         (place, number, one)
@@ -104,7 +131,9 @@ def suppose(
         for number, one in enumerate(scenario.actions, start=1)
     ]
     kinds = ready.document.vocabulary.kinds
-    with brand_time(brand, plan_cache_mode="force_generic_plan"):
+    # Planning costs as much as a few scenarios; a plan made without knowing how many there are grows with their square.
+    plans = "force_generic_plan" if len(scenarios) <= FEW else "force_custom_plan"
+    with brand_time(brand, plan_cache_mode=plans):
         rows = execute(
             ready.statement,
             {
@@ -124,39 +153,18 @@ def suppose(
                 ],
             },
         )
+    of_scenario: list[list[tuple[Any, ...]]] = [[] for _scenario in scenarios]
+    for place, *row in rows:
+        of_scenario[place].append(tuple(row))
     return [
-        _outcome(ready.document, scenario, [row[1:] for row in rows if row[0] == place])
-        for place, scenario in enumerate(scenarios)
-    ]
-
-
-def _outcome(
-    document: RuleSetDocument, scenario: Scenario, rows: Sequence[tuple[Any, ...]]
-) -> Supposition:
-    sums = [row[1:5] for row in rows if row[0] is None]
-    lines: dict[int, list[GainLine]] = {}
-    for number, source, points, _faded, _sub_score, on, stage_number, earned, *seen in rows:
-        if number is None:
-            continue
-        stage = document.rules[stage_number]
-        lines.setdefault(number, []).append(
-            GainLine(
-                stage.title,
-                str(stage.sentence()),
-                Source(source),
-                points,
-                taken_by(
-                    getattr(stage, "limits", ()),
-                    earned=earned,
-                    on=on,
-                    seen=dict(zip(LINE_COLUMNS, seen, strict=True)),
-                ),
-            )
+        Supposition(
+            add_up(ready.document.sources, [row[1:5] for row in found if row[0] is None]),
+            len(scenario.actions),
+            ready.document.rules,
+            tuple(row[:3] + row[5:] for row in found if row[0] is not None),
         )
-    return Supposition(
-        add_up(document.sources, sums),
-        tuple(Gain(tuple(lines.get(number, ()))) for number in range(1, len(scenario.actions) + 1)),
-    )
+        for scenario, found in zip(scenarios, of_scenario, strict=True)
+    ]
 
 
 @lru_cache(maxsize=64)
