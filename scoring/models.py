@@ -461,47 +461,94 @@ class Due(models.Model):
 
 
 class Badge(models.Model):
-    """A badge of a brand: a criterion from ``scoring.criteria`` with its parameters."""
+    """A badge of a brand: a criterion from ``scoring.criteria`` with its parameters, and up to three levels of it.
 
-    class Level(models.TextChoices):
-        BRONZE = "bronze", _("bronze")
-        SILVER = "silver", _("silver")
-        GOLD = "gold", _("gold")
+    ``levels`` are one to three targets, each higher than the one before: how much earns bronze, silver and gold.
+    """
+
+    class Level(models.IntegerChoices):
+        BRONZE = 1, _("bronze")
+        SILVER = 2, _("silver")
+        GOLD = 3, _("gold")
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="badges")
     slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
     title = models.CharField(_("title"), max_length=60)
     source = models.PositiveSmallIntegerField(_("source"), choices=Source)
-    level = models.CharField(
-        _("level"),
-        max_length=8,
-        choices=Level,
-        default=Level.BRONZE,
-    )
     criterion = models.CharField(_("criterion"), max_length=32)
     parameters = models.JSONField(_("parameters"), default=dict)
-    position = models.PositiveIntegerField(default=0)
+    levels = ArrayField(models.BigIntegerField(), verbose_name=_("levels"))
+    position = models.PositiveIntegerField(_("position"), default=0)
 
     class Meta:
         verbose_name = _("badge")
         verbose_name_plural = _("badges")
         ordering = ["position", "id"]
-        constraints = [models.UniqueConstraint(fields=["brand", "slug"], name="badge_slug_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["brand", "slug"], name="badge_slug_unique"),
+            models.CheckConstraint(
+                condition=models.Q(levels__len__gte=1, levels__len__lte=3, levels__0__gte=1)
+                & (models.Q(levels__len=1) | models.Q(levels__1__gt=models.F("levels__0")))
+                & (models.Q(levels__len__lte=2) | models.Q(levels__2__gt=models.F("levels__1"))),
+                name="badge_levels_ascend",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
 
 
 class BadgeEarned(models.Model):
-    """That a customer's facts meet a badge's criterion, and since which local date."""
+    """That a customer earned a level of a badge, by the action that occurred at ``earned_at``.
 
-    pk = models.CompositePrimaryKey("customer", "badge")
+    A row is never deleted. One that no longer holds is revoked, and one earned anew after that is a new row; while it
+    holds, ``earned_at`` follows the facts.
+    """
+
+    class Why(models.TextChoices):
+        FACTS = "facts", _("an action was cancelled or corrected")
+        RULES = "rules", _("the rules changed")
+        IDENTITY = "identity", _("an identifier moved")
+        BADGE = "badge", _("the badge changed")
+
+    id = models.BigAutoField(primary_key=True)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
-    badge = models.ForeignKey(Badge, models.CASCADE, related_name="+")
-    earned_on = models.DateField()
+    badge = models.ForeignKey(Badge, models.PROTECT, related_name="+", db_index=False)
+    level = models.PositiveSmallIntegerField(_("level"), choices=Badge.Level)
+    earned_at = models.DateTimeField(_("earned"))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    revoked_why = models.CharField(_("why"), max_length=8, choices=Why, blank=True)
+
+    class Meta:
+        verbose_name = _("earned badge")
+        verbose_name_plural = _("earned badges")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "badge", "level"],
+                condition=models.Q(revoked_at=None),
+                name="badge_held_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(level__in=(1, 2, 3)), name="badge_level_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(revoked_at=None, revoked_why="")
+                | models.Q(revoked_at__isnull=False) & ~models.Q(revoked_why=""),
+                name="badge_revoked_with_a_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["badge", "level"],
+                include=["customer"],
+                condition=models.Q(revoked_at=None),
+                name="badge_holders",
+            ),
+        ]
+        triggers = [pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.badge} {self.earned_on}"
+        return f"{self.badge} {self.level} {self.earned_at}"
 
 
 class BadgeShare(models.Model):
@@ -533,7 +580,7 @@ class Evidence(models.Model):
         verbose_name_plural = _("evidence")
 
     def __str__(self) -> str:
-        return self.photo.name
+        return str(self.photo)
 
 
 class Objection(models.Model):
