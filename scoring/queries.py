@@ -3,7 +3,7 @@
 Everything here reads. Dates are the brand's local dates.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -243,15 +243,32 @@ class ActivityLine:
 
 
 def activity(
-    *, customer: Customer, limit: int, before: tuple[datetime, int] | None = None
+    *,
+    customer: Customer,
+    limit: int | None,
+    before: tuple[datetime, int] | None = None,
+    source: Source | None = None,
+    states: Collection[str] | None = None,
+    since: date | None = None,
+    until: date | None = None,
 ) -> list[ActivityLine]:
-    """A customer's actions, newest first; ``before`` is the (occurred_at, action_id) of the last line seen."""
+    """A customer's actions, newest first; ``before`` is the (occurred_at, action_id) of the last line seen.
+
+    Of a ``source`` come the actions of its kinds and those that were given points in it, with their points there.
+    ``since`` and ``until`` are the first and the last local date.
+    """
     with brand_time(customer.brand):
         rows = execute(
             _ACTIVITY,
             {
                 "customer": customer.pk,
                 "limit": limit,
+                # A state is known only once an action was looked at; without one, no more than are wanted are.
+                "looked_at": limit if states is None else None,
+                "states": None if states is None else list(states),
+                "source": source,
+                "since": since,
+                "until": until,
                 "before_at": before[0] if before else None,
                 "before_id": before[1] if before else None,
             },
@@ -297,46 +314,56 @@ WITH current AS (
 title AS (
     SELECT DISTINCT ON (key) key, title FROM scoring_rule
     WHERE rule_set_id = (SELECT id FROM current) ORDER BY key, starts DESC NULLS LAST, position DESC
-)
-SELECT action.id, action.occurred_at, action.occurred_at::date, kind.label, kind.source::int, venue.name,
-    coalesce(amended.quantity, action.quantity), kind.unit,
-    CASE
-        WHEN amended.is_void THEN 'reversed'
-        WHEN action.state = 'pending' AND amended.is_accepted IS NULL THEN 'pending'
-        WHEN action.state = 'pending' AND NOT amended.is_accepted THEN 'rejected'
-        WHEN coalesce(held.points, 0) > 0 THEN 'counted'
-        ELSE 'no_points'
-    END,
-    coalesce(held.points, 0), coalesce(held.titles, ARRAY[]::text[])
-FROM (
-    SELECT action.* FROM accounts_identifier AS identifier
-    JOIN scoring_action AS action ON action.identifier_id = identifier.id
-    WHERE identifier.customer_id = %(customer)s AND (%(before_at)s::timestamptz IS NULL
-        OR (action.occurred_at, action.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
-    ORDER BY action.occurred_at DESC, action.id DESC LIMIT %(limit)s
-) AS action
-JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
-LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
-LEFT JOIN LATERAL (
-    SELECT bool_or(amendment.type = 'void') AS is_void,
-        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
-            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
-        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
-            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-    FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
-) AS amended ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(award.points)::bigint AS points,
-        array_agg(coalesce(title.title, rule_key.key) ORDER BY award.points DESC) AS titles
+),
+line AS (
+    SELECT action.id, action.occurred_at, action.occurred_at::date AS local_date, kind.label, kind.source::int,
+        venue.name, coalesce(amended.quantity, action.quantity) AS quantity, kind.unit,
+        CASE
+            WHEN amended.is_void THEN 'reversed'
+            WHEN action.state = 'pending' AND amended.is_accepted IS NULL THEN 'pending'
+            WHEN action.state = 'pending' AND NOT amended.is_accepted THEN 'rejected'
+            WHEN coalesce(held.points, 0) > 0 THEN 'counted'
+            ELSE 'no_points'
+        END AS state,
+        coalesce(held.points, 0) AS points, coalesce(held.titles, ARRAY[]::text[]) AS titles
     FROM (
-        SELECT posting.rule_id, sum(posting.points) AS points FROM scoring_posting AS posting
-        WHERE posting.action_id = action.id AND posting.customer_id = %(customer)s
-        GROUP BY posting.rule_id HAVING sum(posting.points) <> 0
-    ) AS award
-    JOIN scoring_rulekey AS rule_key ON rule_key.id = award.rule_id
-    LEFT JOIN title ON title.key = rule_key.key
-) AS held ON TRUE
-ORDER BY action.occurred_at DESC, action.id DESC
+        SELECT action.* FROM accounts_identifier AS identifier
+        JOIN scoring_action AS action ON action.identifier_id = identifier.id
+        JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+        WHERE identifier.customer_id = %(customer)s AND (%(before_at)s::timestamptz IS NULL
+            OR (action.occurred_at, action.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
+            AND (%(since)s::date IS NULL OR action.occurred_at >= %(since)s::date)
+            AND (%(until)s::date IS NULL OR action.occurred_at < %(until)s::date + 1)
+            AND (%(source)s::int IS NULL OR kind.source = %(source)s OR EXISTS (
+                SELECT FROM scoring_posting AS posting WHERE posting.action_id = action.id
+                    AND posting.customer_id = %(customer)s AND posting.source = %(source)s))
+        ORDER BY action.occurred_at DESC, action.id DESC LIMIT %(looked_at)s::bigint
+    ) AS action
+    JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+    LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
+    LEFT JOIN LATERAL (
+        SELECT bool_or(amendment.type = 'void') AS is_void,
+            (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
+                FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
+            (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
+                FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
+        FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
+    ) AS amended ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT sum(award.points)::bigint AS points,
+            array_agg(coalesce(title.title, rule_key.key) ORDER BY award.points DESC) AS titles
+        FROM (
+            SELECT posting.rule_id, sum(posting.points) AS points FROM scoring_posting AS posting
+            WHERE posting.action_id = action.id AND posting.customer_id = %(customer)s
+                AND (%(source)s::int IS NULL OR posting.source = %(source)s)
+            GROUP BY posting.rule_id HAVING sum(posting.points) <> 0
+        ) AS award
+        JOIN scoring_rulekey AS rule_key ON rule_key.id = award.rule_id
+        LEFT JOIN title ON title.key = rule_key.key
+    ) AS held ON TRUE
+)
+SELECT * FROM line WHERE %(states)s::text[] IS NULL OR state = ANY (%(states)s::text[])
+ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s::bigint
 """
 
 

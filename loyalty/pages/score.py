@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.views.decorators.http import require_safe
@@ -16,7 +16,6 @@ from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
 from loyalty.pages.frame import customer_page, show
 from scoring import boards, queries
-from scoring.explain import explain
 from scoring.queries import BadgeView, MovedLine
 from scoring.ranks import get_rank
 
@@ -126,37 +125,3 @@ def _is_earned(view: BadgeView) -> bool:
 
 def _earned_on(view: BadgeView) -> date:
     return view.earned_on or date.min
-
-
-@require_safe
-@customer_page
-def explained(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """The sum source by source to the total, with every award; ``?source=`` opens one source."""
-    today = timezone.now().astimezone(customer.brand.zone).date()
-    explanation = explain(customer=customer, on=today)
-    return show(
-        request,
-        "pages/explained.html",
-        customer,
-        here="score",
-        explanation=explanation,
-        sources=[
-            (part, [line for line in part.lines if line.points])
-            for part in sorted(explanation.sources, key=lambda part: ring.place_of(part.source))
-        ],
-        opened=request.GET.get("source", ""),
-        today=today,
-    )
-
-
-@require_safe
-@customer_page
-def explained_json(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """The same sum as a file to keep."""
-    today = timezone.now().astimezone(customer.brand.zone).date()
-    response = JsonResponse(
-        explain(customer=customer, on=today).to_json(), json_dumps_params={"indent": 2}
-    )
-    name = f"{customer.brand.slug}-score-{today:%Y-%m-%d}.json"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

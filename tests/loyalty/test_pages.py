@@ -24,6 +24,8 @@ OWN = [
     "/b/foxglove/score",
     "/b/foxglove/score/explained",
     "/b/foxglove/score/explained.json",
+    "/b/foxglove/score/explained.csv",
+    "/b/foxglove/score/purchases",
     "/b/foxglove/activity",
     "/b/foxglove/add",
     "/b/foxglove/check-in",
@@ -610,6 +612,7 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
     [
         ("/b/foxglove/score", 12),
         ("/b/foxglove/score/explained", 12),
+        ("/b/foxglove/score/purchases", 14),
         ("/b/foxglove/activity", 8),
         ("/b/foxglove/badges", 8),
         ("/b/foxglove/board", 8),
@@ -631,7 +634,7 @@ def test_queries_do_not_grow_with_what_a_customer_did(
         # Within a test, which is a transaction, every transaction of the page is a savepoint.
         return sum("SAVEPOINT" not in query["sql"] for query in captured.captured_queries)
 
-    record(customer.customer, ("purchase", MONDAY, 20), ("check_in", MONDAY))
+    record(customer.customer, ("purchase", MONDAY, 20), ("check_in", MONDAY), ("usage", MONDAY, 1))
     client.get(address)
     few = queries()
     record(
