@@ -19,7 +19,7 @@ from accounts.models import Brand, Customer, StaffRole, User
 from loyalty.demo import foxglove, harbour, story
 from loyalty.demo.people import LOGINS, MANAGER, MARKETER, Login, Person, make_people
 from loyalty.intake.forms import get_identifier
-from loyalty.intake.purchases import record_purchase_claim
+from loyalty.intake.purchases import Claim, record_purchase_claim
 from scoring.actions import record_actions
 from scoring.brands import setup_brand
 from scoring.models import Action, Badge, Venue
@@ -71,10 +71,12 @@ def _make_foxglove(now: datetime) -> Made:
     prove_identifier(brand=brand, text=people[0].handle, customer=rowan, now=now)
     record_purchase_claim(
         customer=rowan,
-        amount=Decimal("18.40"),
-        bought_on=anchor - timedelta(days=1),
-        venue=people[0].home,
-        receipt_number="5127-03",
+        claim=Claim(
+            amount=Decimal("18.40"),
+            bought_on=anchor - timedelta(days=1),
+            venue=people[0].home,
+            receipt_number="5127-03",
+        ),
         token="demo-claim-rowan",  # noqa: S106 - the form's token is no secret
         now=now,
     )

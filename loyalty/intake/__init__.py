@@ -5,5 +5,6 @@
 - ``usage``: a customer records product use.
 - ``files``: JSON lines and CSV.
 
-``forms`` is what the first three share.
+``forms`` is what the first three share, ``photos`` takes the picture that may come with a claim, and ``objections``
+what customers hold against how something was counted.
 """

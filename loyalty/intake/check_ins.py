@@ -34,31 +34,56 @@ def get_venue(*, brand: Brand, code: str) -> Venue | None:
     return next((venue for venue in venues if _plain(venue.check_in_code) == wanted), None)
 
 
-def record_check_in(*, customer: Customer, code: str, token: str, now: datetime) -> Outcome:
-    """Record a visit, now, at the venue whose code was typed or scanned.
+def record_check_in(
+    *,
+    customer: Customer,
+    code: str,
+    token: str,
+    now: datetime,
+    visited_at: datetime | None = None,
+) -> Outcome:
+    """Record a visit, at ``visited_at`` or now, at the venue whose code was typed or scanned.
 
     A wrong code is refused with a sentence for the field ``code``. The same token counts once.
     """
-    brand = customer.brand
-    if get_check_in_kind(brand=brand) is None:
-        return refused("", _("%(brand)s does not take check-ins.") % {"brand": brand.name})
-    venue = get_venue(brand=brand, code=code)
+    if get_check_in_kind(brand=customer.brand) is None:
+        return refuse_check_in(brand=customer.brand)
+    venue = get_venue(brand=customer.brand, code=code)
     if venue is None:
-        return refused(
-            "code",
-            _("That code belongs to no place of %(brand)s. It is on the poster by the till.")
-            % {"brand": brand.name},
-        )
+        return refuse_code(brand=customer.brand)
+    return record_visit(
+        customer=customer, venue=venue.slug, token=token, visited_at=visited_at or now, now=now
+    )
+
+
+def record_visit(
+    *, customer: Customer, venue: str, token: str, visited_at: datetime, now: datetime
+) -> Outcome:
+    """Record a visit to a venue whose code was right at that time. The same token counts once."""
     row = ActionRow(
         origin=ORIGIN,
         external_id=token,
         identifier=get_identifier(customer=customer),
         kind=KIND,
-        occurred_at=now,
+        occurred_at=visited_at,
         channel=CHANNEL,
-        venue=venue.slug,
+        venue=venue,
     )
     return record_once(customer=customer, row=row, now=now)
+
+
+def refuse_check_in(*, brand: Brand) -> Outcome:
+    """The answer of a brand that has no check-ins."""
+    return refused("", _("%(brand)s does not take check-ins.") % {"brand": brand.name})
+
+
+def refuse_code(*, brand: Brand) -> Outcome:
+    """The answer to a code that no venue of the brand shows."""
+    return refused(
+        "code",
+        _("That code belongs to no place of %(brand)s. It is on the poster by the till.")
+        % {"brand": brand.name},
+    )
 
 
 def _plain(code: str) -> str:

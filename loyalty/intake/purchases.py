@@ -1,20 +1,52 @@
 """The purchase door: a customer claims a purchase, which waits for review."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from statistics import median
 
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Brand, Customer
 from loyalty.intake.forms import CHANNEL, ORIGIN, get_identifier, get_kind, record_once, refused
 from scoring.actions import ActionRow, Outcome
-from scoring.models import Action, ActionKind, Source
+from scoring.models import Action, ActionKind, Amendment, Evidence, Source
 
 KIND = "purchase"
 RECEIPT = "receipt"
 """The attribute that keeps the receipt's number, where the brand's kind declares it as text."""
 
 MOST = Decimal(100_000)
+
+DECISIONS_ENOUGH = 5
+DECISIONS_SEEN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A purchase as its customer reports it.
+
+    ``amount`` is in the brand's currency, ``bought_on`` a local date and ``bought_at`` a local time,
+    ``venue`` a slug. Without a time, a purchase of today happened now and an earlier one at noon.
+    ``photo`` is what ``photos.read_photo`` made.
+    """
+
+    amount: Decimal
+    bought_on: date
+    bought_at: time | None = None
+    venue: str | None = None
+    receipt_number: str = ""
+    photo: bytes | None = None
+
+    def moment(self, brand: Brand, *, now: datetime) -> datetime:
+        """When it happened."""
+        if self.bought_at is None and self.bought_on == now.astimezone(brand.zone).date():
+            return now
+        return datetime.combine(self.bought_on, self.bought_at or time(12), brand.zone)
 
 
 def get_purchase_kind(*, brand: Brand) -> ActionKind | None:
@@ -33,66 +65,143 @@ def keeps_receipt_number(*, kind: ActionKind) -> bool:
 
 
 def record_purchase_claim(
-    *,
-    customer: Customer,
-    amount: Decimal,
-    bought_on: date,
-    token: str,
-    now: datetime,
-    venue: str | None = None,
-    receipt_number: str = "",
+    *, customer: Customer, claim: Claim, token: str, now: datetime
 ) -> Outcome:
-    """Record a purchase that the customer reports: pending at once, until staff decide.
+    """Record a purchase that the customer reports: pending at once, with its photo, until staff decide.
 
-    ``amount`` is in the brand's currency, ``bought_on`` a local date, ``venue`` a slug. A purchase of
-    today happened now; an earlier one is dated at noon, since a receipt's hour is not asked for.
-    Refused with a sentence and the field's name: no amount, a day to come, and a receipt number that
-    this customer registered before. The same token counts once.
+    Refused with a sentence and the field's name: no amount, and a day or time to come. The same token
+    counts once. Whether it was registered before is the caller's question (``find_alike``) and the
+    customer's answer; staff see what is alike beside the claim.
     """
     brand = customer.brand
     kind = get_purchase_kind(brand=brand)
     if kind is None:
         return refused("", _("%(brand)s does not take purchases this way.") % {"brand": brand.name})
-    if not amount.is_finite() or not 0 < amount <= MOST:
+    if not claim.amount.is_finite() or not 0 < claim.amount <= MOST:
         return refused("amount", _("Write the total on the receipt, more than 0."))
-    today = now.astimezone(brand.zone).date()
-    if bought_on > today:
+    if claim.bought_on > now.astimezone(brand.zone).date():
         return refused("bought_on", _("That day is still to come. Use the day on the receipt."))
-    noon = datetime.combine(bought_on, time(12), brand.zone)
-    receipt_number = receipt_number.strip()
-    attributes = None
-    if receipt_number and keeps_receipt_number(kind=kind):
-        attributes = {RECEIPT: receipt_number}
-        if _is_registered(customer, kind, bought_on, receipt_number, token):
-            return refused(
-                "receipt_number", _("You registered this receipt before. It counts once.")
-            )
+    moment = claim.moment(brand, now=now)
+    if moment > now:
+        return refused("bought_at", _("That time is still to come. Use the time on the receipt."))
+    number = claim.receipt_number.strip()
     row = ActionRow(
         origin=ORIGIN,
         external_id=token,
         identifier=get_identifier(customer=customer),
         kind=KIND,
-        occurred_at=now if bought_on == today else noon,
-        quantity=amount,
+        occurred_at=moment,
+        quantity=claim.amount,
         channel=CHANNEL,
-        venue=venue or None,
-        attributes=attributes,
+        venue=claim.venue or None,
+        attributes={RECEIPT: number} if number and keeps_receipt_number(kind=kind) else None,
         state=Action.State.PENDING,
     )
-    return record_once(customer=customer, row=row, now=now)
+    with transaction.atomic():
+        outcome = record_once(customer=customer, row=row, now=now)
+        if outcome.action_id is not None and outcome.status != "refused" and claim.photo:
+            _keep_photo(outcome.action_id, claim.photo, now)
+    return outcome
 
 
-def _is_registered(
-    customer: Customer, kind: ActionKind, bought_on: date, receipt_number: str, token: str
-) -> bool:
-    begins = datetime.combine(bought_on, time(), customer.brand.zone)
-    return (
-        Action.objects.filter(
-            identifier__customer=customer,
-            kind=kind,
-            occurred_at__range=(begins, begins + timedelta(days=1)),
-            attributes__contains={RECEIPT: receipt_number},
+def _keep_photo(action_id: int, photo: bytes, now: datetime) -> None:
+    # Sent twice, the first photo stays. The form's token was locked by the action's own key before.
+    if not Evidence.objects.filter(action_id=action_id).exists():
+        Evidence.objects.create(
+            action_id=action_id, photo=ContentFile(photo, name="photo.jpg"), added_at=now
         )
+
+
+def find_alike(*, customer: Customer, claim: Claim, token: str) -> Action | None:
+    """An action of this customer that may be the same purchase; None when there is none.
+
+    The same total on the same local day, from whatever system, or the same receipt number at the same
+    venue. What this form itself recorded is not counted.
+    """
+    kind = get_purchase_kind(brand=customer.brand)
+    if kind is None:
+        return None
+    number = claim.receipt_number.strip()
+    begins = datetime.combine(claim.bought_on, time(), customer.brand.zone)
+    ends = datetime.combine(claim.bought_on + timedelta(days=1), time(), customer.brand.zone)
+    same = Q(occurred_at__gte=begins, occurred_at__lt=ends, quantity=claim.amount)
+    if number:
+        same |= Q(venue__slug=claim.venue, attributes__contains={RECEIPT: number})
+    return (
+        Action.objects.filter(same, identifier__customer=customer, kind=kind)
         .exclude(origin=ORIGIN, external_id=token)
-        .exists()
+        .exclude(amendments__type=Amendment.Type.VOID)
+        .select_related("venue", "kind")
+        .order_by("-occurred_at", "-pk")
+        .first()
     )
+
+
+def alike_for_staff(*, claims: list[Action]) -> dict[int, list[Action]]:
+    """For each of these claims, other purchases that may be the same one; for staff only.
+
+    The same receipt number on a claim of anybody of the brand, or the same total on the same local day
+    for the same customer. Two queries, however many claims.
+    """
+    numbers = {number for claim in claims if (number := _number_of(claim))}
+    others = Action.objects.select_related("identifier__customer", "venue", "kind", "brand")
+    near: list[Action] = []
+    if numbers:
+        # Index: action_pending holds every claim that there ever was, decided or not.
+        near += others.filter(
+            brand__in={claim.brand_id for claim in claims},
+            state=Action.State.PENDING,
+            attributes__receipt__in=numbers,
+        )
+    # Index: action_of_identifier.
+    near += others.filter(
+        identifier__customer__in={claim.identifier.customer_id for claim in claims},
+        kind__in={claim.kind_id for claim in claims},
+        quantity__in={claim.quantity for claim in claims},
+    ).exclude(amendments__type=Amendment.Type.VOID)
+    alike = {
+        claim.pk: list({one.pk: one for one in near if _may_be_one(claim, one)}.values())
+        for claim in claims
+    }
+    return {pk: actions for pk, actions in alike.items() if actions}
+
+
+def _may_be_one(claim: Action, other: Action) -> bool:
+    if claim.pk == other.pk or claim.brand_id != other.brand_id:
+        return False
+    if _number_of(claim) and _number_of(claim) == _number_of(other):
+        return True
+    zone = claim.brand.zone
+    return (
+        claim.identifier.customer_id == other.identifier.customer_id
+        and claim.quantity == other.quantity
+        and claim.occurred_at.astimezone(zone).date() == other.occurred_at.astimezone(zone).date()
+    )
+
+
+def _number_of(action: Action) -> str:
+    return str((action.attributes or {}).get(RECEIPT) or "")
+
+
+def usual_wait(*, brand: Brand) -> str:
+    """How long the brand usually takes to decide, as a sentence: the median of its last claims."""
+    waits = [
+        decided_at - received_at
+        for received_at, decided_at in Amendment.objects.filter(
+            action__brand=brand, action__state=Action.State.PENDING, type=Amendment.Type.DECISION
+        )
+        # Index: action_pending, from its end.
+        .order_by("-action__received_at")
+        .values_list("action__received_at", "received_at")[:DECISIONS_SEEN]
+    ]
+    if len(waits) < DECISIONS_ENOUGH:
+        return _("Usually decided within two days.")
+    hours = -(-median(waits) // timedelta(hours=1))
+    if hours <= 24:
+        return ngettext(
+            "Usually decided within an hour.", "Usually decided within %(count)s hours.", hours
+        ) % {"count": hours}
+    days = -(-hours // 24)
+    return ngettext(
+        "Usually decided within a day.", "Usually decided within %(count)s days.", days
+    ) % {"count": days}

@@ -8,11 +8,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import Brand, Customer
 from loyalty import access
+from loyalty.pages.kept import record_kept
 
 Parameters = ParamSpec("Parameters")
 
@@ -39,6 +41,8 @@ def customer_page(
             back = request.get_full_path() if request.method == "GET" else ""
             query = f"?{urlencode({'next': back})}" if back else ""
             return redirect(reverse("join", args=[slug]) + query)
+        # Whichever way they came in: by joining, or by signing in on a page of their own.
+        record_kept(request, customer=customer, now=timezone.now())
         response = view(request, customer, *args, **kwargs)
         patch_cache_control(response, private=True, no_cache=True)
         return response

@@ -7,12 +7,13 @@ from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from loyalty.intake.usage import get_usage_kind, record_usage
+from loyalty.pages import outbox
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.money import parse_number
 from loyalty.pages.rules import rules_for
@@ -115,8 +116,12 @@ def usage(request: HttpRequest, customer: Customer) -> HttpResponse:
             now=now,
         )
         if outcome.status != "refused" and outcome.action_id is not None:
-            return redirect("result", brand.slug, outcome.action_id)
+            address = reverse("result", args=[brand.slug, outcome.action_id])
+            return outbox.received(request, address)
         form.add_error(outcome.field if outcome.field in form.fields else None, outcome.reason)
+    if request.method == "POST" and outbox.asks_for_json(request):
+        reasons = [str(reason) for errors in form.errors.values() for reason in errors]
+        return outbox.not_taken(reasons[0])
     return show(
         request,
         "pages/usage.html",

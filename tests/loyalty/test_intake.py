@@ -1,6 +1,6 @@
 """The doors of our own pages: what a form becomes, what is refused, and that a form sent twice counts once."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,11 +8,12 @@ import pytest
 from accounts.identity import create_customer
 from accounts.models import Brand, Customer
 from loyalty.intake import check_ins, purchases, usage
-from scoring.actions import Outcome, record_actions
+from scoring.actions import DecisionRow, Outcome, record_actions
 from scoring.models import Action, ActionKind, Source, Venue
 
 NOW = datetime(2026, 3, 10, 9, 30, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=2)
+FORM = "t1"
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +92,10 @@ def test_a_brand_without_the_kinds_offers_no_door_and_says_so(bare: Customer) ->
     outcomes = [
         check_ins.record_check_in(customer=bare, code="QUAY-12", token="t", now=NOW),
         purchases.record_purchase_claim(
-            customer=bare, amount=Decimal(5), bought_on=date(2026, 3, 9), token="t", now=NOW
+            customer=bare,
+            claim=purchases.Claim(amount=Decimal(5), bought_on=date(2026, 3, 9)),
+            token="t",
+            now=NOW,
         ),
         usage.record_usage(customer=bare, token="t", now=NOW),
     ]
@@ -170,16 +174,19 @@ def test_two_submits_at_once_are_one_action(
 # Purchases
 
 
-def claim(customer: Customer, **fields: object) -> Outcome:
+def claim(
+    customer: Customer, *, token: str = FORM, now: datetime = NOW, **fields: object
+) -> Outcome:
     """A claim of 24.90 bought yesterday, but for what is said."""
-    given = {
-        "amount": Decimal("24.90"),
-        "bought_on": date(2026, 3, 9),
-        "token": "t1",
-        "now": NOW,
-        **fields,
-    }
-    return purchases.record_purchase_claim(customer=customer, **given)  # type: ignore[arg-type]
+    return purchases.record_purchase_claim(
+        customer=customer, claim=made(**fields), token=token, now=now
+    )
+
+
+def made(**fields: object) -> purchases.Claim:
+    """What is claimed."""
+    given = {"amount": Decimal("24.90"), "bought_on": date(2026, 3, 9), **fields}
+    return purchases.Claim(**given)  # type: ignore[arg-type]
 
 
 def test_a_claim_is_pending_and_dated_at_noon_of_its_local_day(customer: Customer) -> None:
@@ -222,15 +229,76 @@ def test_a_claim_that_cannot_be_is_refused_at_its_field(
     assert not Action.objects.exists()
 
 
-def test_a_receipt_is_registered_once(customer: Customer) -> None:
-    """The same number on the same day again is refused; another day's, and the same form again, are not."""
+@pytest.mark.parametrize(
+    ("fields", "is_alike"),
+    [
+        ({"receipt_number": "9"}, True),  # same day, same total
+        ({"bought_on": date(2026, 3, 8)}, False),
+        ({"amount": Decimal(3)}, False),
+        ({"amount": Decimal(3), "bought_on": date(2026, 3, 1), "receipt_number": " 55-1"}, True),
+        ({"amount": Decimal(3), "receipt_number": "55-1", "venue": "depot"}, False),
+        ({"amount": Decimal(3), "receipt_number": ""}, False),
+    ],
+)
+def test_what_may_be_the_same_purchase_is_found(
+    customer: Customer, fields: dict[str, object], is_alike: bool
+) -> None:
+    """By total and day, or by number and venue; among the customer's own only."""
+    first = claim(customer, receipt_number="55-1", venue="quay")
+    other = made(**{"venue": "quay", **fields})
+    found = purchases.find_alike(customer=customer, claim=other, token="t2")
+    assert (found is not None and found.pk == first.action_id) == is_alike
+    neighbour = create_customer(brand=customer.brand, now=NOW)
+    assert purchases.find_alike(customer=neighbour, claim=other, token="t2") is None
+
+
+def test_a_form_sent_again_is_not_alike_to_itself(customer: Customer) -> None:
+    """The same form again is a repeat, and no question is asked."""
     first = claim(customer, receipt_number="55-1")
-    again = claim(customer, receipt_number="55-1", token="t2")
-    assert (again.status, again.field) == ("refused", "receipt_number")
-    same_form = claim(customer, receipt_number="55-1", now=LATER)
-    assert (same_form.status, same_form.action_id) == ("repeated", first.action_id)
-    assert claim(customer, receipt_number="55-1", token="t3", bought_on=date(2026, 3, 8)).action_id
-    assert Action.objects.count() == 2
+    again = made(receipt_number="55-1")
+    assert purchases.find_alike(customer=customer, claim=again, token="t1") is None
+    assert claim(customer, receipt_number="55-1", now=LATER) == Outcome(
+        "repeated", action_id=first.action_id
+    )
+
+
+def test_staff_see_a_number_that_somebody_else_used(customer: Customer) -> None:
+    """Among all claims of the brand, and of no other brand."""
+    neighbour = create_customer(brand=customer.brand, now=NOW)
+    elsewhere = make_brand("other", kinds=(("purchase", Source.PURCHASES),))
+    stranger = create_customer(brand=elsewhere, now=NOW)
+    mine = claim(customer, token="t1", receipt_number="55-1").action_id
+    theirs = claim(neighbour, token="t2", receipt_number="55-1", amount=Decimal(7)).action_id
+    claim(neighbour, token="t3", receipt_number="55-2")
+    claim(stranger, token="t4", receipt_number="55-1")
+    waiting = list(
+        Action.objects.select_related("brand", "identifier__customer").filter(brand=customer.brand)
+    )
+    alike = purchases.alike_for_staff(claims=waiting)
+    assert {pk: [one.pk for one in others] for pk, others in alike.items()} == {
+        mine: [theirs],
+        theirs: [mine],
+    }
+
+
+def test_a_time_places_the_purchase_in_its_day(customer: Customer) -> None:
+    """Local time, and none that is still to come."""
+    later = claim(customer, bought_on=date(2026, 3, 10), bought_at=time(23))
+    assert (later.status, later.field) == ("refused", "bought_at")
+    claim(customer, bought_at=time(8, 15))
+    assert Action.objects.get().occurred_at == datetime(2026, 3, 8, 19, 15, tzinfo=UTC)
+
+
+def test_the_usual_wait_is_the_median_of_the_last_decisions(customer: Customer) -> None:
+    """Two days until enough was decided to tell."""
+    assert purchases.usual_wait(brand=customer.brand) == "Usually decided within two days."
+    for number, hours in enumerate((1, 2, 5, 30, 40)):
+        claim(customer, token=f"t{number}", amount=Decimal(number + 1))
+        decision = DecisionRow("laurel", f"d{number}", f"t{number}", accepted=True, at=NOW)
+        record_actions(
+            brand=customer.brand, rows=[decision], now=NOW + timedelta(hours=hours, minutes=-5)
+        )
+    assert purchases.usual_wait(brand=customer.brand) == "Usually decided within 5 hours."
 
 
 def test_one_token_with_two_amounts_is_refused(customer: Customer) -> None:

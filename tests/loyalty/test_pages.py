@@ -74,7 +74,7 @@ def test_anyone_reads_the_open_pages(address: str, customer: Person, manager: Pe
     assert manager.client().get(address).status_code == 200
 
 
-@pytest.mark.parametrize("address", OWN)
+@pytest.mark.parametrize("address", [address for address in OWN if "check-in" not in address])
 def test_whoever_has_not_joined_is_asked_to_join_first(
     address: str, customer: Person, stranger: Person, manager: Person
 ) -> None:

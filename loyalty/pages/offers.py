@@ -1,0 +1,39 @@
+"""What doing something now would give, in the words that stand on its button."""
+
+from datetime import date
+from typing import NamedTuple
+
+from accounts.models import Customer
+from scoring.suppose import Scenario, Supposed, suppose
+
+
+class Offer(NamedTuple):
+    """The points that one action would give now; where limits take all, why, and from which day it gives again."""
+
+    points: int
+    why: str = ""
+    until: date | None = None
+    on: date | None = None
+
+    @property
+    def is_tomorrow(self) -> bool:
+        """Whether it gives again on the next day."""
+        return bool(self.until and self.on and (self.until - self.on).days <= 1)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the name of a weekday tells the day from which it gives again."""
+        return bool(self.until and self.on and (self.until - self.on).days <= 7)
+
+
+def offer_of(*, customer: Customer, supposed: Supposed) -> Offer:
+    """What the engine would give for this action, done by the customer at its moment; one query."""
+    brand = customer.brand
+    on = supposed.occurred_at.astimezone(brand.zone).date()
+    [outcome] = suppose(brand=brand, customer=customer, scenarios=[Scenario([supposed], on)])
+    [gain] = outcome.gains
+    taken = [taken for line in gain.lines for taken in line.taken if taken.points]
+    if gain.points or not taken:
+        return Offer(gain.points, on=on)
+    most = max(taken, key=lambda one: one.points)
+    return Offer(0, str(most.reason), most.until, on)
