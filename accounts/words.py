@@ -17,3 +17,24 @@ Stoat Swallow Swift Teal Tern Thistle Thrush Vole Willow Wren
 
 PSEUDONYM_ADJECTIVES = tuple(_ADJECTIVES.split())
 PSEUDONYM_NOUNS = tuple(_NOUNS.split())
+
+# What no pseudonym says, as ``pseudonyms.fold`` writes it; English and German.
+
+_STAFF = """
+admin administrator brand chef geschaftsleitung help helpdesk inhaber kundendienst laurel leitung manager mitarbeiter
+mitarbeiterin mod moderator official offiziell operator owner personal root security service staff support system team
+verwaltung webmaster
+"""
+_IN_ANY_WORD = """
+arschloch asshole bastard bitch cocksuck dildo faggot fotze fuck hitler motherfuck muschi nigger pussy scheiss schlampe
+schwuchtel wanker whore wichser
+"""
+_AS_A_WORD = """
+anal anus arsch arse ass bullshit cock cum cunt dick dyke fag fick ficken ficker heil homo hure huren hurensohn kanake
+kike muff nazi neger nigga nutte nutten penis pimmel piss porn porno prick rape rapist sau sex shit slut spast tit
+titten twat vagina
+"""
+
+STAFF_WORDS = tuple(_STAFF.split())
+OBSCENE_IN_ANY_WORD = tuple(_IN_ANY_WORD.split())
+OBSCENE_AS_A_WORD = tuple(_AS_A_WORD.split())
