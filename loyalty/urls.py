@@ -5,6 +5,10 @@ from django.urls import include, path
 from loyalty.admin import site as staff
 from loyalty.health import healthz
 
+handler403 = "loyalty.pages.errors.forbidden"
+handler404 = "loyalty.pages.errors.not_found"
+handler500 = "loyalty.pages.errors.broken"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("loyalty.pages.urls")),

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from accounts.models import Brand, User, validate_time_zone
 
 from .actions import mark_due
-from .documents import RuleSetDocument, check_stages, parse_rule_set, sources_json
+from .documents import RuleSetDocument, RuleSetError, check_stages, parse_rule_set, sources_json
 from .models import Posting, Rule, RuleKey, RuleSet, Source
 from .rules import RuleStage
+from .vocabulary import Vocabulary
 
 Effective = Literal["now", "always"] | datetime | date
 
@@ -250,12 +251,16 @@ STARTING_SOURCES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between two rule sets, in words; ``before`` or ``after`` is empty where there is none."""
+    """One difference between two rule sets, in words; ``before`` or ``after`` is empty where there is none.
+
+    ``title`` is the rule's newest, and empty where the shape changed.
+    """
 
     key: str
     what: Literal["new", "changed", "gone", "retitled", "shape"]
     before: str
     after: str
+    title: str = ""
 
 
 def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
@@ -274,7 +279,8 @@ def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
             what = "gone"
         elif [_substance(s) for s in before] == [_substance(s) for s in after]:
             what = "retitled"
-        changes.append(Change(key, what, _words(before), _words(after)))
+        title = (after or before)[-1].title
+        changes.append(Change(key, what, _words(before), _words(after), title))
     shapes = sources_json(old.sources) if old else {}
     for slug, shape in sources_json(new.sources).items():
         if shapes.get(slug) != shape:
@@ -313,3 +319,40 @@ def _shape_words(shape: dict[str, Any] | None) -> str:
         if half_life
         else _("no fading"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published version and what it changed; None where the two can no longer be compared."""
+
+    rule_set: RuleSet
+    changes: tuple[Change, ...] | None
+
+
+def publications(*, brand: Brand, limit: int, before: int | None = None) -> list[Publication]:
+    """The published versions with what each changed, newest first; ``before`` is the last version seen."""
+    published = RuleSet.objects.filter(brand=brand, version__isnull=False)
+    if before is not None:
+        published = published.filter(version__lt=before)
+    # One more than is told of, which the last is compared with.
+    rule_sets = list(published.order_by("-version").prefetch_related("rules")[: limit + 1])
+    vocabulary = Vocabulary.of(brand)
+    documents = [_read_again(rule_set, brand, vocabulary) for rule_set in rule_sets]
+    told = []
+    for place, rule_set in enumerate(rule_sets[:limit]):
+        new, changes = documents[place], None
+        if rule_set is rule_sets[-1]:
+            changes = None if new is None else tuple(compare(None, new))
+        else:
+            old = documents[place + 1]
+            changes = None if new is None or old is None else tuple(compare(old, new))
+        told.append(Publication(rule_set, changes))
+    return told
+
+
+def _read_again(rule_set: RuleSet, brand: Brand, vocabulary: Vocabulary) -> RuleSetDocument | None:
+    try:
+        return parse_rule_set(document_of(rule_set), brand=brand, vocabulary=vocabulary)
+    except RuleSetError:
+        # A kind that it names is gone, or means something else today.
+        return None

@@ -1,19 +1,24 @@
 """The rule book, which anyone may read."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import NamedTuple
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_safe
 
 from accounts.models import Brand
 from loyalty import access, theme
-from scoring.documents import RuleSetDocument
-from scoring.models import ActionKind, Source
-from scoring.publication import current_document, current_rule_set
+from scoring.documents import RuleSetDocument, SourceShape
+from scoring.models import ActionKind, RuleSet, Source
+from scoring.publication import Change, current_document, current_rule_set, publications
 from scoring.rules import RuleStage
+
+VERSIONS = 10
+LONGEST_NUMBER = 8
 
 
 class LiveRule(NamedTuple):
@@ -26,7 +31,7 @@ class LiveRule(NamedTuple):
 def live_rules(document: RuleSetDocument | None, *, now: datetime) -> list[LiveRule]:
     """The rules that judge what happens now, in the document's order."""
     return [
-        LiveRule(stage, _source_of(stage).slug)
+        LiveRule(stage, sources_of(stage)[0].slug)
         for stage in (document.rules if document else ())
         if (stage.starts is None or stage.starts <= now)
         and (stage.ends is None or now < stage.ends)
@@ -39,17 +44,41 @@ def rules_for(kind: ActionKind, *, brand: Brand, now: datetime) -> list[LiveRule
     return [rule for rule in live_rules(document, now=now) if kind.slug in rule.stage.all_kinds()]
 
 
-def _source_of(stage: RuleStage) -> Source:
+def sources_of(stage: RuleStage) -> list[Source]:
+    """The sources in which a rule can give points: the one that it names, or those of its kinds."""
     named = getattr(stage, "source", None)
-    return Source(named) if named else stage.vocabulary.kinds[stage.all_kinds()[0]].source
+    if named:
+        return [Source(named)]
+    return list(dict.fromkeys(stage.vocabulary.kinds[slug].source for slug in stage.all_kinds()))
+
+
+class Chapter(NamedTuple):
+    """A source in the rule book: how its points count, and the rules that give them."""
+
+    source: Source
+    shape: SourceShape
+    rules: list[RuleStage]
+
+
+def chapters_of(document: RuleSetDocument, stages: Sequence[RuleStage]) -> list[Chapter]:
+    """The sources that count or are given points, in the order of the ring."""
+    chapters = [
+        Chapter(
+            source,
+            document.sources[source],
+            [stage for stage in stages if source in sources_of(stage)],
+        )
+        for source in map(Source.from_slug, theme.SOURCE_SLUGS)
+    ]
+    return [chapter for chapter in chapters if chapter.shape.weight or chapter.rules]
 
 
 @require_safe
 def rule_book(request: HttpRequest, slug: str) -> HttpResponse:
-    """Each live rule as a sentence, and how points become the score."""
-    brand = access.get_brand(slug)
+    """Each live rule as a sentence under its source, what comes next, and how points become the score."""
+    brand, now = access.get_brand(slug), timezone.now()
     document = current_document(brand=brand)
-    shapes = document.sources if document else {}
+    live = [rule.stage for rule in live_rules(document, now=now)]
     return render(
         request,
         "pages/rules.html",
@@ -57,11 +86,90 @@ def rule_book(request: HttpRequest, slug: str) -> HttpResponse:
             "brand": brand,
             "customer": access.find_customer(request.user, slug),
             "rule_set": current_rule_set(brand=brand),
-            "rules": live_rules(document, now=timezone.now()),
-            "shapes": [
-                (source, shapes[source])
-                for source in map(Source.from_slug, theme.SOURCE_SLUGS)
-                if source in shapes
-            ],
+            "chapters": chapters_of(document, live) if document else [],
+            "coming": sorted(
+                (
+                    (stage.starts, stage)
+                    for stage in (document.rules if document else ())
+                    if stage.starts and stage.starts > now
+                ),
+                key=lambda entry: entry[0],
+            ),
         },
     )
+
+
+class Told(NamedTuple):
+    """One change of a version: under what name, and the sentences that went and came."""
+
+    what: str
+    name: str
+    source: str
+    gone: list[str]
+    come: list[str]
+
+
+class Entry(NamedTuple):
+    """One version in the list of changes; ``since`` is the day from which it acts, None for always."""
+
+    rule_set: RuleSet
+    since: date | None
+    changes: list[Told] | None
+
+
+def tell(change: Change) -> Told:
+    """A change with only those sentences that differ."""
+    before, after = change.before.splitlines(), change.after.splitlines()
+    if change.what == "shape":
+        name, source = str(Source.from_slug(change.key).label), change.key
+    else:
+        name, source = change.title, ""
+    return Told(
+        change.what,
+        name,
+        source,
+        [line.removeprefix(f"{name}: ") for line in before if line not in after],
+        [line.removeprefix(f"{name}: ") for line in after if line not in before],
+    )
+
+
+@require_safe
+def rule_changes(request: HttpRequest, slug: str) -> HttpResponse:
+    """What each published version changed, newest first; ``?before=`` goes on with older ones."""
+    brand = access.get_brand(slug)
+    text = request.GET.get("before", "")
+    if text and not (text.isdecimal() and len(text) < LONGEST_NUMBER):
+        raise Http404
+    found = publications(brand=brand, limit=VERSIONS + 1, before=int(text) if text else None)
+    return render(
+        request,
+        "pages/rule_changes.html",
+        {
+            "brand": brand,
+            "customer": access.find_customer(request.user, slug),
+            "entries": [
+                Entry(
+                    one.rule_set,
+                    _since(one.rule_set),
+                    None if one.changes is None else [tell(change) for change in one.changes],
+                )
+                for one in found[:VERSIONS]
+            ],
+            "older": found[VERSIONS - 1].rule_set.version if len(found) > VERSIONS else None,
+            "is_first": not text,
+        },
+    )
+
+
+def _since(rule_set: RuleSet) -> date | None:
+    """The local date from which a version acts; None where it holds for the whole past."""
+    if rule_set.effective == "always":
+        return None
+    moment = rule_set.published_at
+    if rule_set.effective not in ("", "now"):
+        day = parse_date(rule_set.effective)
+        if day is not None:
+            return day
+        moment = parse_datetime(rule_set.effective) or moment
+    assert moment is not None
+    return moment.astimezone(rule_set.brand.zone).date()

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import Customer
 from loyalty.pages.explained import explain_day, read_day
 from loyalty.pages.frame import customer_page, show
-from loyalty.pages.rules import live_rules
+from loyalty.pages.rules import live_rules, sources_of
 from scoring import queries
 from scoring.explain import Line
 from scoring.models import Source
@@ -136,7 +136,7 @@ def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpRe
         rules=[
             rule.stage
             for rule in live_rules(current_document(brand=customer.brand), now=timezone.now())
-            if rule.source == source_slug
+            if wanted in sources_of(rule.stage)
         ],
         later_on=later_on,
         later=later,

@@ -5,6 +5,7 @@ from django.urls import path
 from loyalty.pages import (
     activity,
     add,
+    answers,
     app,
     badges,
     board,
@@ -37,6 +38,8 @@ urlpatterns = [
     path("b/<slug:slug>/look.<slug:fingerprint>.css", brands.look, name="look"),
     path("b/<slug:slug>/join", join.join, name="join"),
     path("b/<slug:slug>/rules", rules.rule_book, name="rules"),
+    path("b/<slug:slug>/rules/changes", rules.rule_changes, name="rule_changes"),
+    path("b/<slug:slug>/help", answers.answers, name="help"),
     path("live", live.no_streams, name="live"),
     path("b/<slug:slug>/live/state", live.state, name="live_state"),
     path("b/<slug:slug>/score", score.score, name="score"),
