@@ -58,7 +58,7 @@ def _make_foxglove(now: datetime) -> Made:
     _hire(brand, MANAGER, StaffRole.Role.MANAGER)
     _hire(brand, MARKETER, StaffRole.Role.MARKETER)
     _publish_foxglove(brand, anchor)
-    _award_badges(brand)
+    _offer_badges(brand, foxglove.BADGES)
     rows = story.rows(
         people=people,
         laurel={number: get_identifier(customer=c) for number, c in customers.items()},
@@ -92,6 +92,7 @@ def _make_harbour(now: datetime) -> Made:
     _hire(brand, MANAGER, StaffRole.Role.MANAGER)
     if not brand.rule_sets.exclude(version=None).exists():
         publish(brand=brand, document=harbour.RULES, effective="always", now=brand.created_at)
+    _offer_badges(brand, harbour.BADGES)
     rows = harbour.rows(
         people=riders,
         laurel={number: get_identifier(customer=c) for number, c in customers.items()},
@@ -229,8 +230,8 @@ def _document(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return {"sources": foxglove.SOURCES, "rules": rules}
 
 
-def _award_badges(brand: Brand) -> None:
-    for position, badge in enumerate(foxglove.BADGES):
+def _offer_badges(brand: Brand, badges: Sequence[dict[str, Any]]) -> None:
+    for position, badge in enumerate(badges):
         Badge.objects.get_or_create(
             brand=brand, slug=badge["slug"], defaults={**badge, "position": position}
         )

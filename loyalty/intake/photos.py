@@ -4,7 +4,7 @@ import io
 import struct
 import warnings
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
@@ -47,7 +47,7 @@ class PhotoError(ValueError):
         self.reason = reason
 
 
-def read_photo(file: UploadedFile | BinaryIO, *, size: int | None = None) -> bytes:
+def read_photo(file: UploadedFile[Any] | BinaryIO, *, size: int | None = None) -> bytes:
     """The photo as a JPEG of at most 2,000 pixels a side, upright and without any metadata.
 
     Raises PhotoError for a file that is too large, is none of JPEG, PNG and WEBP by its content
@@ -110,7 +110,7 @@ class Ceiling(FileUploadHandler):
         """Pass the data on, as long as there is room."""
         return raw_data if start + len(raw_data) <= MOST_BYTES else None
 
-    def file_complete(self, file_size: int) -> UploadedFile | None:
+    def file_complete(self, file_size: int) -> UploadedFile[Any] | None:
         """Stand in for a file that was cut off."""
         if file_size <= MOST_BYTES:
             return None

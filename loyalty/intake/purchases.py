@@ -1,5 +1,6 @@
 """The purchase door: a customer claims a purchase, which waits for review."""
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -186,7 +187,7 @@ def _number_of(action: Action) -> str:
 def usual_wait(*, brand: Brand) -> str:
     """How long the brand usually takes to decide, as a sentence: the median of its last claims."""
     waits = [
-        decided_at - received_at
+        (decided_at - received_at).total_seconds()
         for received_at, decided_at in Amendment.objects.filter(
             action__brand=brand, action__state=Action.State.PENDING, type=Amendment.Type.DECISION
         )
@@ -196,7 +197,7 @@ def usual_wait(*, brand: Brand) -> str:
     ]
     if len(waits) < DECISIONS_ENOUGH:
         return _("Usually decided within two days.")
-    hours = -(-median(waits) // timedelta(hours=1))
+    hours = math.ceil(median(waits) / 3600)
     if hours <= 24:
         return ngettext(
             "Usually decided within an hour.", "Usually decided within %(count)s hours.", hours

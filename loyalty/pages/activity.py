@@ -184,24 +184,3 @@ def receipt(request: HttpRequest, customer: Customer, action_id: int) -> HttpRes
         version=explanation.version,
         score=queries.get_score(customer=customer, on=day.today),
     )
-
-
-@require_safe
-@customer_page
-def result(request: HttpRequest, customer: Customer, action_id: int) -> HttpResponse:
-    """What an action that was just recorded gave; says "being counted" until that is known."""
-    action = access.get_action(customer, action_id)
-    today = timezone.now().astimezone(customer.brand.zone).date()
-    view = queries.get_score(customer=customer, on=today)
-    lines = [] if view.is_due else explain(customer=customer, on=today, action_id=action.pk).lines
-    return show(
-        request,
-        "pages/result.html",
-        customer,
-        here="add",
-        action=action,
-        line=queries.get_activity(customer=customer, action_id=action.pk),
-        lines=lines,
-        points=sum(line.points for line in lines),
-        score=view,
-    )

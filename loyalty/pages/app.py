@@ -1,11 +1,8 @@
 """What makes the site an app on a phone: manifest and icons of each brand, the service worker, the offline page."""
 
-import cmath
 import hashlib
 import io
 import json
-import math
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from PIL import Image, ImageDraw
 
 from accounts.models import Brand
 from loyalty import access, theme
-from loyalty.pages.stamps import brand_mark
+from loyalty.pages.stamps import BOX, CENTRE, brand_curve
 
 YEAR = 365 * 24 * 3600
 ICON_SIZES = (192, 512)
@@ -31,7 +28,6 @@ ICON_SIZES = (192, 512)
 SAFE = 0.62
 SMOOTH = 4
 CURVE_STEPS = 8
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 # What stays on the phone so that pages without a connection look like the others. Nothing of anybody is in it.
 KEPT_FILES = (
@@ -124,35 +120,16 @@ def draw_icon(slug: str, colour: str, size: int, *, fills: bool) -> bytes:
     draw = ImageDraw.Draw(image)
     if not fills:
         draw.ellipse((0, 0, side - 1, side - 1), fill=disc)
-    band = brand_mark(slug)
-    scale = side / 120 * (SAFE * 60 / 46 if fills else 0.92)
-    points = _points_of(band.path)
-    for turn in band.turns:
-        line = [_turned(x - 60, y - 60, turn, scale, side / 2) for x, y in points]
-        draw.line([*line, line[1]], fill=lines, width=max(1, round(2 * scale)), joint="curve")
+    # The curve's tips reach 92 of the 120 from the middle of its box to the edge.
+    scale = side / BOX * (SAFE * CENTRE / 92 if fills else 1)
+    line = [
+        (side / 2 + (x - CENTRE) * scale, side / 2 + (y - CENTRE) * scale)
+        for x, y in brand_curve(slug).points(CURVE_STEPS)
+    ]
+    draw.line([*line, line[1]], fill=lines, width=max(1, round(4 * scale)), joint="curve")
     out = io.BytesIO()
     image.resize((size, size), Image.Resampling.LANCZOS).save(out, "PNG", optimize=True)
     return out.getvalue()
-
-
-def _points_of(path: str) -> list[tuple[float, float]]:
-    """A closed path of one start and cubic curves, as a line of many points."""
-    start, *curves = path.removesuffix("Z").split("C")
-    x, y = (float(number) for number in NUMBER.findall(start))
-    points = [(x, y)]
-    for curve in curves:
-        x1, y1, x2, y2, x3, y3 = (float(number) for number in NUMBER.findall(curve))
-        for step in range(1, CURVE_STEPS + 1):
-            t = step / CURVE_STEPS
-            a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
-            points.append((a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3))
-        x, y = x3, y3
-    return points
-
-
-def _turned(x: float, y: float, degrees: float, scale: float, middle: float) -> tuple[float, float]:
-    turned = complex(x, y) * cmath.rect(scale, math.radians(degrees))
-    return middle + turned.real, middle + turned.imag
 
 
 @require_safe

@@ -24,9 +24,10 @@ from loyalty.intake.check_ins import (
     record_check_in,
     refuse_code,
 )
+from loyalty.intake.forms import CHANNEL
 from loyalty.pages import guesses, outbox
 from loyalty.pages.kept import keep_check_in, kept_check_ins, record_kept
-from loyalty.pages.offers import offer_of
+from loyalty.pages.offers import offers_of
 from loyalty.pages.rules import rules_for
 from scoring.actions import Outcome
 from scoring.models import Venue
@@ -152,8 +153,8 @@ def _show(
     assert kind is not None
     offer = None
     if customer is not None and venue is not None:
-        supposed = Supposed(kind.slug, now, venue=venue.slug, channel="web")
-        offer = offer_of(customer=customer, supposed=supposed)
+        supposed = Supposed(kind.slug, now, venue=venue.slug, channel=CHANNEL)
+        [offer] = offers_of(customer=customer, supposed=[supposed])
     context = {
         "customer": customer,
         "brand": brand,

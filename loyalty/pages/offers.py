@@ -1,10 +1,11 @@
 """What doing something now would give, in the words that stand on its button."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
 from accounts.models import Customer
-from scoring.suppose import Scenario, Supposed, suppose
+from scoring.suppose import Gain, Scenario, Supposed, suppose
 
 
 class Offer(NamedTuple):
@@ -26,12 +27,19 @@ class Offer(NamedTuple):
         return bool(self.until and self.on and (self.until - self.on).days <= 7)
 
 
-def offer_of(*, customer: Customer, supposed: Supposed) -> Offer:
-    """What the engine would give for this action, done by the customer at its moment; one query."""
+def offers_of(*, customer: Customer, supposed: Sequence[Supposed]) -> list[Offer]:
+    """What the engine would give for each of these actions, done by itself at its moment; one query."""
     brand = customer.brand
-    on = supposed.occurred_at.astimezone(brand.zone).date()
-    [outcome] = suppose(brand=brand, customer=customer, scenarios=[Scenario([supposed], on)])
-    [gain] = outcome.gains
+    days = [one.occurred_at.astimezone(brand.zone).date() for one in supposed]
+    outcomes = suppose(
+        brand=brand,
+        customer=customer,
+        scenarios=[Scenario([one], on) for one, on in zip(supposed, days, strict=True)],
+    )
+    return [_offer(outcome.gains[0], on) for outcome, on in zip(outcomes, days, strict=True)]
+
+
+def _offer(gain: Gain, on: date) -> Offer:
     taken = [taken for line in gain.lines for taken in line.taken if taken.points]
     if gain.points or not taken:
         return Offer(gain.points, on=on)

@@ -155,7 +155,7 @@ def kept_photo(request: HttpRequest, customer: Customer, name: uuid.UUID) -> Htt
     kept = find_kept_photo(customer, str(name))
     if kept is None:
         raise Http404
-    return send_photo(kept.photo, request)
+    return send_photo(kept.photo, small="small" in request.GET)
 
 
 @customer_page

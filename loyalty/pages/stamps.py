@@ -204,8 +204,13 @@ def engrave(slug: str, level: int, detail: Detail = Detail.USUAL) -> Stamp:
 @lru_cache(maxsize=256)
 def brand_mark(slug: str) -> str:
     """The small rosette beside a brand's name, as an SVG path in the same box."""
+    return brand_curve(slug).path(0)
+
+
+def brand_curve(slug: str) -> Curve:
+    """The curve of that rosette."""
     lobes = 6 + hashlib.sha256(slug.encode()).digest()[0] % 4
-    return _guilloche(inner=20, outer=92, waves=3 * lobes + 1, turns=3).path(0)
+    return _guilloche(inner=20, outer=92, waves=3 * lobes + 1, turns=3)
 
 
 def _guilloche(

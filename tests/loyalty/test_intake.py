@@ -223,7 +223,7 @@ def test_a_claim_that_cannot_be_is_refused_at_its_field(
     customer: Customer, fields: dict[str, object], field: str
 ) -> None:
     """With a sentence, and nothing kept."""
-    outcome = claim(customer, **fields)
+    outcome = claim(customer, **fields)  # type: ignore[arg-type]
     assert (outcome.status, outcome.field) == ("refused", field)
     assert outcome.reason
     assert not Action.objects.exists()

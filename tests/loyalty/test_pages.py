@@ -616,7 +616,7 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
         ("/b/foxglove/activity", 8),
         ("/b/foxglove/badges", 8),
         ("/b/foxglove/board", 8),
-        ("/b/foxglove/add", 11),
+        ("/b/foxglove/add", 14),
         ("/b/foxglove/usage", 8),
         ("/b/foxglove/me", 8),
         ("/b/foxglove/", 8),
