@@ -25,6 +25,7 @@ from loyalty.pages import (
     score,
     source,
     usage,
+    what_if,
 )
 
 urlpatterns = [
@@ -33,9 +34,7 @@ urlpatterns = [
     path("sw.js", app.worker, name="worker"),
     path("offline", app.offline, name="offline"),
     path("b/<slug:slug>/manifest.webmanifest", app.manifest, name="manifest"),
-    path(
-        "b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"
-    ),
+    path("b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"),
     path("b/<slug:slug>/outbox", outbox.outbox, name="outbox"),
     path("b/<slug:slug>/look.<slug:fingerprint>.css", brands.look, name="look"),
     path("b/<slug:slug>/join", join.join, name="join"),
@@ -49,6 +48,7 @@ urlpatterns = [
     path("b/<slug:slug>/score/explained.json", explained.explained_json, name="explained_json"),
     path("b/<slug:slug>/score/explained.csv", explained.explained_csv, name="explained_csv"),
     path("b/<slug:slug>/score/<slug:source_slug>", source.source, name="source"),
+    path("b/<slug:slug>/what-if", what_if.what_if, name="what_if"),
     path("b/<slug:slug>/activity", activity.activity, name="activity"),
     path("b/<slug:slug>/activity/<int:action_id>", activity.receipt, name="receipt"),
     path("b/<slug:slug>/activity/<int:action_id>/photo", photo.photo, name="claim_photo"),

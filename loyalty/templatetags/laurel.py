@@ -90,6 +90,12 @@ def bar(value: float, of: float = 100) -> dict[str, Any]:
     return {"width": f"{max(0.0, min(100.0, 100 * float(value) / float(of or 1))):.1f}"}
 
 
+@register.inclusion_tag("parts/rise_bar.html")
+def rise_bar(otherwise: float, then: float) -> dict[str, Any]:
+    """A bar of a hundred that is filled as it would be, and paler as far as it would rise."""
+    return {"otherwise": f"{otherwise:.1f}", "then": f"{then:.1f}"}
+
+
 @register.simple_tag
 def look_url(brand: Brand) -> str:
     """The address of the brand's style sheet; it changes when the colour does."""
