@@ -206,10 +206,15 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_DB_REUSE_MAX = 1_000_000  # connections end by CONN_MAX_AGE, not after each task
 CELERY_TIMEZONE = "UTC"
-# Both may run twice or late: what they do depends on what is due, never on when they are called.
+# All may run twice or late: what they do depends on what is due, never on when they are called.
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "loyalty.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "roll": {"task": "loyalty.tasks.roll", "schedule": 900.0, "options": {"expires": 900}},
+    "close_boards": {
+        "task": "loyalty.tasks.close_boards",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
 }
 
 # --- Signing in

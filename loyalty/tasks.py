@@ -15,7 +15,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from accounts.models import Brand
-from scoring import actions, ranks, run
+from scoring import actions, boards, ranks, run
 
 log = logging.getLogger(__name__)
 
@@ -69,3 +69,10 @@ def roll() -> None:
     """Begin the day of each brand whose local date has changed: scores fade by a day. Command: ``score``."""
     for brand in Brand.objects.all():
         run.score_day(brand=brand, now=timezone.now())
+
+
+@shared_task
+def close_boards() -> None:
+    """Close each brand's weeks and seasons that are over by its own date. Command: ``close_boards``."""
+    for brand in Brand.objects.all():
+        boards.close_boards(brand=brand, now=timezone.now())

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from psycopg import sql
 
-from accounts.models import Brand, Customer
+from accounts.models import Brand, Customer, StaffRole
 
 from .models import ClosedBoard, HomeVenue, Source, Venue
 from .statements import execute
@@ -29,6 +29,11 @@ VENUE_MEMBERS_LEAST = 3
 CHECK_IN = "check_in"
 _DAY = timedelta(days=1)
 _MONTHS = {Brand.Season.MONTH: 1, Brand.Season.QUARTER: 3}
+
+
+def works_here(*, customer: Customer) -> bool:
+    """Whether a customer works for the brand: then they are on no board of it."""
+    return StaffRole.objects.filter(brand=customer.brand_id, user=customer.user_id).exists()
 
 
 # Weeks and seasons
@@ -177,6 +182,11 @@ def _seed(customer_id: int, pseudonym: str) -> str:
     return salted_hmac(
         "laurel.avatar", f"{customer_id}:{pseudonym}", algorithm="sha256"
     ).hexdigest()
+
+
+def seed_of(*, customer: Customer) -> str:
+    """What a customer's avatar is drawn from."""
+    return _seed(customer.pk, customer.pseudonym)
 
 
 def _actions(points: int, unit: GapUnit | None) -> int:
@@ -425,6 +435,11 @@ ORDER BY venue.points DESC, venue.name COLLATE "C", venue.id
     .format(member=_MEMBER)
     .as_string(None)
 )
+
+
+def home_of(*, customer: Customer) -> Venue | None:
+    """The venue that a customer has made their home."""
+    return Venue.objects.filter(homevenue__customer=customer).first()
 
 
 def choose_home(*, customer: Customer, venue: Venue | None) -> None:

@@ -31,17 +31,20 @@ def time_zones() -> list[tuple[str, str]]:
 
 
 class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A brand's name, promise, place in the world and colour."""
+    """A brand's name, promise, place in the world, colour and seasons."""
 
     class Meta:
         model = Brand
-        fields = ("name", "slug", "promise", "time_zone", "currency", "colour")
+        fields = ("name", "slug", "promise", "time_zone", "currency", "colour", "season")
         widgets: ClassVar[dict[str, Any]] = {"colour": UnfoldAdminColorInputWidget()}
         help_texts: ClassVar[dict[str, Any]] = {
             "slug": _("The last part of the brand's address. It stays as it is."),
             "time_zone": _("Days, weeks and months of this brand begin at its local midnight."),
             "currency": _("Three capitals, such as GBP."),
             "colour": _("Ink, surfaces and borders of the customer's pages are derived from it."),
+            "season": _(
+                "How long a board runs. A change keeps what is closed, and counts no day twice."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

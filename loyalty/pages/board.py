@@ -1,6 +1,7 @@
-"""The board around me: joined under a pseudonym, left at once."""
+"""Boards: around me this week, the season, venue against venue; joined under a pseudonym, left at once."""
 
-import re
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
@@ -9,13 +10,21 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
-from accounts import identity
+from accounts import identity, pseudonyms
 from accounts.models import Customer
+from loyalty import access
 from loyalty.pages.frame import customer_page, show
+from loyalty.theme import SOURCE_SLUGS
 from scoring import boards
+from scoring.boards import Period
+from scoring.foresee import look_ahead
+from scoring.models import Source, Venue
 
-SHORTEST = 3
+VENUES = "venues"
+# A season's board shows its first three as well.
+FIRST = {Period.WEEK: 0, Period.SEASON: 3}
 
 
 class PseudonymForm(forms.ModelForm[Customer]):
@@ -33,47 +42,155 @@ class PseudonymForm(forms.ModelForm[Customer]):
         }
         widgets = {"pseudonym": forms.TextInput(attrs={"autocomplete": "off"})}
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.fields["pseudonym"].required = True
         self.fields["pseudonym"].error_messages["required"] = gettext_lazy("Enter a pseudonym")
 
-    def clean_pseudonym(self) -> str:
-        """Letters and digits with single spaces, that nobody else of the brand uses."""
-        name = " ".join(str(self.cleaned_data["pseudonym"]).split())
-        if len(name) < SHORTEST:
-            raise forms.ValidationError(gettext_lazy("Use at least 3 letters"))
-        if not re.fullmatch(r"[\w .'\u2019-]+", name) or "_" in name:
-            raise forms.ValidationError(gettext_lazy("Use letters, digits and spaces only"))
-        others = Customer.objects.filter(brand_id=self.instance.brand_id).exclude(
-            pk=self.instance.pk
-        )
-        if others.filter(pseudonym__iexact=name).exists():
-            raise forms.ValidationError(gettext_lazy("Somebody else has this pseudonym"))
-        return name
+    def join(self) -> bool:
+        """Let the customer appear under the name, if it will do."""
+        if not self.is_valid():
+            return False
+        try:
+            pseudonyms.join_boards(customer=self.instance, name=self.cleaned_data["pseudonym"])
+        except pseudonyms.PseudonymError as error:
+            self.add_error("pseudonym", str(error.sentence))
+            return False
+        return True
+
+
+class HomeForm(forms.Form):
+    """The venue for which a customer plays; empty for none."""
+
+    venue = forms.ModelChoiceField(
+        queryset=Venue.objects.none(), required=False, to_field_name="slug"
+    )
+
+    def __init__(self, customer: Customer, *args: Any) -> None:
+        super().__init__(*args)
+        self.fields["venue"].queryset = access.venues(customer.brand)  # type: ignore[attr-defined]
+
+
+class Wanted(NamedTuple):
+    """What the address asks for: a board of members, or of venues, of a period and maybe one source."""
+
+    is_venues: bool
+    period: Period
+    source: Source | None
+
+
+def _read(request: HttpRequest) -> Wanted:
+    """What makes no sense in the address is not asked for."""
+    view, period = request.GET.get("view", ""), request.GET.get("period", "")
+    source = request.GET.get("source", "")
+    asked = period if view == VENUES else view
+    return Wanted(
+        view == VENUES,
+        Period.SEASON if asked == Period.SEASON else Period.WEEK,
+        Source.from_slug(source) if source in SOURCE_SLUGS else None,
+    )
 
 
 @customer_page
 def board(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """Show the board around the customer; join it, change the pseudonym, or leave."""
+    """Show the board that is asked for; join the boards, change the pseudonym, choose a home venue, or leave."""
     form = PseudonymForm(instance=customer)
     if request.method == "POST":
         if request.POST.get("do") == "leave":
-            customer.on_boards = False
-            customer.save(update_fields=["on_boards"])
+            pseudonyms.leave_boards(customer=customer)
             messages.success(request, _("You are on no board now. Nobody sees you there."))
-            return redirect("board", customer.brand.slug)
+            return redirect(request.get_full_path())
+        if request.POST.get("do") == "home":
+            _choose_home(request, customer)
+            return redirect(request.get_full_path())
         form = PseudonymForm(request.POST, instance=customer)
-        if form.is_valid():
-            customer.on_boards = True
-            customer.save(update_fields=["pseudonym", "on_boards"])
+        if form.join():
             messages.success(
                 request, _("You appear on the board as %(name)s.") % {"name": customer.pseudonym}
             )
-            return redirect("board", customer.brand.slug)
-        customer.refresh_from_db(fields=["pseudonym"])
+            return redirect(request.get_full_path())
+        customer.refresh_from_db(fields=["pseudonym", "on_boards"])
     elif not customer.on_boards:
         form.initial["pseudonym"] = identity.propose_free_pseudonym(customer=customer)
+    wanted, now = _read(request), timezone.now()
+    today = now.astimezone(customer.brand.zone).date()
+    shown = (
+        _venues(customer, wanted, today) if wanted.is_venues else _members(customer, wanted, now)
+    )
+    return show(
+        request,
+        "pages/board.html",
+        customer,
+        here="score",
+        form=form,
+        wanted=wanted,
+        sources=[Source.from_slug(slug) for slug in SOURCE_SLUGS],
+        works_here=boards.works_here(customer=customer),
+        span=boards.span_of(brand=customer.brand, on=today, period=wanted.period),
+        seed=boards.seed_of(customer=customer),
+        **shown,
+    )
+
+
+def _members(customer: Customer, wanted: Wanted, now: datetime) -> dict[str, Any]:
+    if not customer.on_boards:
+        return {}
+    return {
+        "board": boards.around(
+            customer=customer,
+            on=now.astimezone(customer.brand.zone).date(),
+            period=wanted.period,
+            source=wanted.source,
+            top=FIRST[wanted.period],
+            unit=look_ahead(customer=customer, now=now).unit,
+        ),
+        "closed": boards.closed(customer=customer, period=wanted.period),
+    }
+
+
+def _venues(customer: Customer, wanted: Wanted, today: date) -> dict[str, Any]:
+    home = boards.home_of(customer=customer)
+    return {
+        "venue_board": boards.venues(
+            brand=customer.brand,
+            on=today,
+            period=wanted.period,
+            source=wanted.source,
+            home=home.pk if home else None,
+        ),
+        "home": home,
+        "venues": access.venues(customer.brand),
+    }
+
+
+def _choose_home(request: HttpRequest, customer: Customer) -> None:
+    form = HomeForm(customer, request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose one of the venues."))
+        return
+    venue = form.cleaned_data["venue"]
+    boards.choose_home(customer=customer, venue=venue)
+    messages.success(
+        request,
+        _("You play for %(venue)s.") % {"venue": venue.name}
+        if venue
+        else _("You play for no venue."),
+    )
+
+
+@require_safe
+@customer_page
+def points(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """The receipt of the customer's own number on a board: its actions, and their sum."""
+    wanted = _read(request)
     today = timezone.now().astimezone(customer.brand.zone).date()
-    around = boards.around(customer=customer, on=today)
-    return show(request, "pages/board.html", customer, here="score", form=form, board=around)
+    return show(
+        request,
+        "pages/board_points.html",
+        customer,
+        here="score",
+        wanted=wanted,
+        mine=boards.board_points(
+            customer=customer, on=today, period=wanted.period, source=wanted.source
+        ),
+    )

@@ -21,6 +21,7 @@ from loyalty.pages import (
     photo,
     purchase,
     result,
+    rhythm,
     rules,
     score,
     source,
@@ -63,5 +64,7 @@ urlpatterns = [
     path("b/<slug:slug>/usage", usage.usage, name="usage"),
     path("b/<slug:slug>/badges", badges.badges, name="badges"),
     path("b/<slug:slug>/board", board.board, name="board"),
+    path("b/<slug:slug>/board/points", board.points, name="board_points"),
+    path("b/<slug:slug>/rhythm", rhythm.rhythm, name="rhythm"),
     path("b/<slug:slug>/me", me.me, name="me"),
 ]
