@@ -1,146 +1,511 @@
-"""Badges: who has earned which, since when, and how near the others are.
+"""Badges: who earned which level, by which action, and how near the others are.
 
-The facts decide, as they do for points: a badge whose actions were voided is no longer held, and a
-late action can move the day on which one was earned.
+The facts decide, as they do for points. A level is earned at the moment of the action that reached its target, in
+whatever order the facts arrived; where they no longer reach it, it is revoked with the reason, and never deleted.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import redis
+from django.conf import settings
+from django.utils.translation import gettext
 from psycopg import sql
 
-from accounts.models import Brand
+from accounts.models import Brand, Customer
 
-from .criteria import CRITERIA, Criterion
+from .actions import mark_due
+from .criteria import CRITERIA, Criterion, Judged
 from .facts import amended, facts
-from .models import Badge
+from .models import Badge, BadgeEarned, RuleSet
 from .problems import Problem, Reader
+from .ranks import redis_client
+from .shape import stored_shape
 from .statements import brand_time, execute
 from .vocabulary import Vocabulary
 
+LEVELS_MAX = len(Badge.Level)
+# Up to so many members holders are counted anew each time; of a larger brand the count may be this old.
+MEMBERS_COUNTED = 2000
+HOLDERS_SECONDS = 300
+
 
 class BadgeError(ValueError):
-    """A criterion that cannot be used; ``problems`` lists (place, reason)."""
+    """A badge that cannot be used; ``problems`` lists (place, reason)."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = [(problem.place, problem.reason) for problem in problems]
 
 
-def parse_criterion(*, criterion: str, parameters: Any, vocabulary: Vocabulary) -> Criterion:
-    """The criterion of a badge with its parameters. Raises BadgeError."""
+class Parsed(NamedTuple):
+    """What a badge is earned for, and how much of it earns bronze, silver and gold."""
+
+    criterion: Criterion
+    levels: tuple[int, ...]
+
+    def sentence(self, level: int, vocabulary: Vocabulary) -> str:
+        """What a level (1 to 3) takes, in the language in force."""
+        return self.criterion.sentence(self.levels[level - 1], vocabulary)
+
+
+def parse_badge(*, criterion: str, parameters: Any, levels: Any, vocabulary: Vocabulary) -> Parsed:
+    """The criterion of a badge with its parameters, and its levels. Raises BadgeError with every problem."""
     problems: list[Problem] = []
     if criterion not in CRITERIA:
         raise BadgeError([Problem("criterion", f"must be one of {', '.join(CRITERIA)}")])
     reader = Reader.of("parameters", parameters, problems)
     parsed = CRITERIA[criterion].parse(reader, vocabulary)
     reader.done()
+    targets = _parse_levels(levels, CRITERIA[criterion].most, problems)
     if problems:
         raise BadgeError(problems)
-    return parsed
+    return Parsed(parsed, targets)
 
 
-def criterion_of(badge: Badge, *, vocabulary: Vocabulary) -> Criterion:
-    """The criterion of a stored badge."""
-    return parse_criterion(
-        criterion=badge.criterion, parameters=badge.parameters, vocabulary=vocabulary
+def _parse_levels(levels: Any, most: int, problems: list[Problem]) -> tuple[int, ...]:
+    items = list(levels) if isinstance(levels, list | tuple) else []
+    if not 1 <= len(items) <= LEVELS_MAX:
+        problems.append(Problem("levels", f"one to {LEVELS_MAX} whole numbers are needed here"))
+        return ()
+    # One after the other, so that each problem stands at its own number.
+    targets: list[int] = []
+    for place, item in enumerate(items):
+        reader = Reader("", {f"levels[{place}]": item}, problems)
+        target = reader.whole(f"levels[{place}]", least=1, most=most)
+        if targets and target <= targets[-1] and not reader.has_problem(f"levels[{place}]"):
+            reader.problem(f"levels[{place}]", f"must be more than {targets[-1]}")
+        targets.append(target)
+    return tuple(targets)
+
+
+def parsed_badge(badge: Badge, *, vocabulary: Vocabulary) -> Parsed:
+    """What a stored badge says. Raises BadgeError, for example when a kind of it is gone."""
+    return parse_badge(
+        criterion=badge.criterion,
+        parameters=badge.parameters,
+        levels=badge.levels,
+        vocabulary=vocabulary,
     )
 
 
-def award_badges(*, brand: Brand, customers: Sequence[int]) -> None:
-    """Bring the badges of these customers up to date with their facts, in ``brand_time``. May run twice."""
-    badges = _fingerprint(brand)
-    if badges:
-        execute(_award_statement(brand.pk, badges), {"customers": list(customers)})
+# --- awarding
 
 
-def progress_of(
-    *, brand: Brand, customer_id: int, badges: Sequence[Badge], vocabulary: Vocabulary
-) -> dict[int, int]:
-    """How far one customer is with each of these badges of a brand, by the badge's id."""
-    if not badges:
-        return {}
-    statement = sql.SQL(
-        "{head} SELECT badge_id, sum(step)::bigint FROM step GROUP BY badge_id"
-    ).format(head=_steps(badges, vocabulary))
+class Change(NamedTuple):
+    """What moved for a customer: facts of these kinds (None: anything), and points in these sources, one bit each."""
+
+    customer_id: int
+    why: str
+    kinds: Collection[int] | None = None
+    sources: int = 0
+
+
+def award_badges(
+    *, brand: Brand, rule_set_id: int, changes: Sequence[Change], now: datetime
+) -> None:
+    """Bring the badges that these changes can touch up to date. May run twice.
+
+    To be called in ``brand_time``, by whoever holds the locks of the customers, once their points are posted.
+    """
+    if not changes:
+        return
+    [[fingerprint]] = execute(_FINGERPRINT, {"brand": brand.pk})
+    if fingerprint is None:
+        return
+    ready = _ready(brand.pk, fingerprint, rule_set_id)
+    asked = [
+        (change.customer_id, seen.badge_id, change.why)
+        for change in changes
+        for seen in ready.seen
+        if change.kinds is None or change.sources & seen.sources or seen.kinds & set(change.kinds)
+    ]
+    if asked:
+        execute(
+            ready.award,
+            {
+                "customers": [customer for customer, _badge, _why in asked],
+                "badges": [badge for _customer, badge, _why in asked],
+                "whys": [why for _customer, _badge, why in asked],
+                "now": now,
+            },
+        )
+
+
+def mark_badge_changed(*, badge: Badge, now: datetime) -> None:
+    """Have everyone of the brand judged by what a badge says now. Call it where the badge is saved."""
+    mark_due(brand=badge.brand, customers=None, why=BadgeEarned.Why.BADGE, now=now)
+
+
+class WrongBadge(NamedTuple):
+    """A level that is held otherwise than a recomputation has it: since when it should be, and since when it is."""
+
+    customer_id: int
+    slug: str
+    level: int
+    expected: datetime | None
+    found: datetime | None
+
+
+def wrong_badges(*, brand: Brand, customers: Sequence[int]) -> list[WrongBadge]:
+    """Where the badges of those who are not due differ from a recomputation. Reads only; in ``brand_time``."""
+    [[fingerprint, rule_set_id]] = execute(_BRAND_BADGES, {"brand": brand.pk})
+    if fingerprint is None:
+        return []
+    ready = _ready(brand.pk, fingerprint, rule_set_id)
+    return [WrongBadge(*row) for row in execute(ready.compare, _asked_all(customers, ready))]
+
+
+# --- asking
+
+
+class Rarity(NamedTuple):
+    """How many of a brand's members hold a level of a badge, or a higher one."""
+
+    holders: int
+    members: int
+
+    @property
+    def percent(self) -> int:
+        """Their share in whole per cent, rounded; 0 where it is under 1."""
+        if not self.members or 100 * self.holders < self.members:
+            return 0
+        return (200 * self.holders + self.members) // (2 * self.members)
+
+    @property
+    def sentence(self) -> str:
+        """The share in words."""
+        if not self.holders:
+            return gettext("Nobody has it yet")
+        if not self.percent:
+            return gettext("Under 1 % of members have it")
+        return gettext("%(percent)d %% of members have it") % {"percent": self.percent}
+
+
+@dataclass(frozen=True, slots=True)
+class BadgeView:
+    """A badge as one customer sees it.
+
+    ``level`` is the highest held, 0 for none; ``earned_at`` and ``earned_id`` are of that level. ``progress`` (at most
+    ``target``), ``target`` and ``sentence`` are of ``next_level``, or of the last where there is none to come.
+    ``sentences`` has one sentence for each level. ``rarity`` is of the level held, or of the first.
+    """
+
+    badge: Badge
+    level: int
+    earned_at: datetime | None
+    earned_id: int | None
+    progress: int
+    target: int
+    next_level: int | None
+    sentences: tuple[str, ...]
+    rarity: Rarity
+
+    @property
+    def sentence(self) -> str:
+        """What the next level takes, or what the last one took."""
+        return self.sentences[(self.next_level or len(self.sentences)) - 1]
+
+
+def badges_of(*, customer: Customer) -> list[BadgeView]:
+    """Every badge of the brand, with how far the customer is: held ones first, then the nearest."""
+    brand = customer.brand
+    fingerprint, rule_set_id, holders = _brand_badges(brand.pk)
+    if fingerprint is None:
+        return []
+    ready = _ready(brand.pk, fingerprint, rule_set_id)
     with brand_time(brand):
-        rows = execute(statement.as_string(None), {"customers": [customer_id]})
-    return dict.fromkeys((badge.pk for badge in badges), 0) | {row[0]: row[1] for row in rows}
+        rows = execute(ready.progress, _asked_all([customer.pk], ready))
+    return sorted(
+        (_view(ready, holders, *row) for row in rows),
+        key=lambda view: (not view.level, -view.progress / view.target, view.badge.position),
+    )
 
 
-def _fingerprint(brand: Brand) -> tuple[tuple[Any, ...], ...]:
-    """What the statement of a brand's badges is made from: the badges, and the kinds they may look at."""
-    return tuple(execute(_FINGERPRINT, {"brand": brand.pk}))
+def rarity_of(*, badge: Badge, level: int) -> Rarity:
+    """How many members of the badge's brand hold this level of it, or a higher one."""
+    return _brand_badges(badge.brand_id)[2].of(badge.pk, level)
 
 
-_FINGERPRINT = """
-SELECT badge.id, badge.criterion, badge.parameters::text, (
-    SELECT string_agg(kind.id || ' ' || kind.source, ',' ORDER BY kind.id) FROM scoring_actionkind AS kind
-    WHERE kind.brand_id = badge.brand_id)
-FROM scoring_badge AS badge WHERE badge.brand_id = %(brand)s ORDER BY badge.id
-"""
+class Holders(NamedTuple):
+    """How many members a brand has, and how many of them hold each level; a higher level includes the lower ones."""
+
+    members: int
+    counts: Mapping[str, int]
+
+    def of(self, badge_id: int, level: int) -> Rarity:
+        """Of one level."""
+        return Rarity(self.counts.get(f"{badge_id}.{level}", 0), self.members)
+
+
+def _view(
+    ready: "Ready",
+    holders: Holders,
+    badge_id: int,
+    reached: int,
+    level: int,
+    earned_at: datetime | None,
+    earned_id: int | None,
+) -> BadgeView:
+    badge, parsed = ready.badges[badge_id]
+    next_level = level + 1 if level < len(badge.levels) else None
+    target = badge.levels[(next_level or len(badge.levels)) - 1]
+    return BadgeView(
+        badge=badge,
+        level=level,
+        earned_at=earned_at,
+        earned_id=earned_id,
+        progress=min(reached, target),
+        target=target,
+        next_level=next_level,
+        sentences=tuple(
+            parsed.sentence(number, ready.vocabulary) for number in range(1, len(badge.levels) + 1)
+        ),
+        rarity=holders.of(badge_id, max(1, level)),
+    )
+
+
+def _asked_all(customers: Sequence[int], ready: "Ready") -> dict[str, Any]:
+    return {
+        "customers": [customer for customer in customers for _seen in ready.seen],
+        "badges": [seen.badge_id for _customer in customers for seen in ready.seen],
+        "whys": ["" for _customer in customers for _seen in ready.seen],
+    }
+
+
+def _brand_badges(brand_id: int) -> tuple[str | None, int | None, Holders]:
+    """The fingerprint of a brand's badges, its rule set in force, and who holds what, in one statement."""
+    key = f"{settings.LAUREL_REDIS_PREFIX}badge-holders:{brand_id}"
+    try:
+        known = redis_client().get(key)
+    except redis.RedisError:
+        known = None
+    if known is not None:
+        [[fingerprint, rule_set_id]] = execute(_BRAND_BADGES, {"brand": brand_id})
+        members, counts = json.loads(known)
+        return fingerprint, rule_set_id, Holders(members, counts)
+    [[fingerprint, rule_set_id, members, counts]] = execute(_COUNTED_BADGES, {"brand": brand_id})
+    if members > MEMBERS_COUNTED:
+        with suppress(redis.RedisError):
+            redis_client().set(key, f"[{members}, {counts}]", ex=HOLDERS_SECONDS)
+    return fingerprint, rule_set_id, Holders(members, json.loads(counts))
+
+
+# --- statements
+
+
+class Seen(NamedTuple):
+    """What a badge looks at."""
+
+    badge_id: int
+    kinds: frozenset[int]
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The badges of a brand made ready to run."""
+
+    vocabulary: Vocabulary
+    badges: Mapping[int, tuple[Badge, Parsed]]
+    seen: tuple[Seen, ...]
+    award: str
+    compare: str
+    progress: str
 
 
 @lru_cache(maxsize=64)
-def _award_statement(brand_id: int, _badges: tuple[tuple[Any, ...], ...]) -> str:
-    badges = list(Badge.objects.filter(brand_id=brand_id).select_related("brand"))
-    vocabulary = Vocabulary.of(badges[0].brand)
-    # Grain: one badge of one customer. A running sum may fall on the same day as it rises; the day counts as a whole.
-    return (
-        sql.SQL("""
-{head},
-running AS (
-    SELECT customer_id, badge_id, local_date,
-        sum(sum(step)) OVER (PARTITION BY customer_id, badge_id ORDER BY local_date) AS done
-    FROM step GROUP BY customer_id, badge_id, local_date
-),
-earned AS (
-    SELECT running.customer_id, running.badge_id, min(running.local_date) AS earned_on
-    FROM running JOIN (VALUES {targets}) AS target (badge_id, needed) ON target.badge_id = running.badge_id
-    WHERE running.done >= target.needed
-    GROUP BY running.customer_id, running.badge_id
-),
-lost AS (
-    DELETE FROM scoring_badgeearned AS held USING subject
-    WHERE held.customer_id = subject.customer_id AND NOT EXISTS (
-        SELECT FROM earned WHERE earned.customer_id = held.customer_id AND earned.badge_id = held.badge_id)
-)
-INSERT INTO scoring_badgeearned AS held (customer_id, badge_id, earned_on)
-SELECT customer_id, badge_id, earned_on FROM earned
-ON CONFLICT (customer_id, badge_id) DO UPDATE SET earned_on = excluded.earned_on
-WHERE held.earned_on <> excluded.earned_on
-""")
-        .format(
-            head=_steps(badges, vocabulary),
-            targets=sql.SQL(", ").join(
-                sql.SQL("({}, {})").format(
-                    sql.Literal(badge.pk),
-                    sql.Literal(criterion_of(badge, vocabulary=vocabulary).count),
-                )
-                for badge in badges
-            ),
+def _ready(brand_id: int, _fingerprint: str, rule_set_id: int | None) -> Ready:
+    vocabulary = Vocabulary.of(Brand.objects.get(pk=brand_id))
+    shape = (
+        {}
+        if rule_set_id is None
+        else stored_shape(RuleSet.objects.only("sources").get(pk=rule_set_id).sources)
+    )
+    badges: dict[int, tuple[Badge, Parsed]] = {}
+    for badge in Badge.objects.filter(brand_id=brand_id):
+        try:
+            badges[badge.pk] = badge, parsed_badge(badge, vocabulary=vocabulary)
+        except BadgeError:
+            continue  # What it is for is gone; who has it keeps it, and staff are told on its page.
+    seen = tuple(
+        Seen(
+            badge_id,
+            frozenset(parsed.criterion.kinds(vocabulary)),
+            sum(1 << source for source in parsed.criterion.sources()),
         )
-        .as_string(None)
+        for badge_id, (_badge, parsed) in badges.items()
+    )
+    judged = [
+        (
+            parsed.criterion,
+            Judged(badge_id=badge_id, levels=parsed.levels, vocabulary=vocabulary, shape=shape),
+        )
+        for badge_id, (_badge, parsed) in badges.items()
+    ]
+    head = _reached(judged, seen)
+    earned = _earned(judged)
+    return Ready(
+        vocabulary,
+        badges,
+        seen,
+        award=(head + earned + _AWARD).as_string(None),
+        compare=(head + earned + _COMPARE).as_string(None),
+        progress=(head + _PROGRESS).as_string(None),
     )
 
 
-def _steps(badges: Sequence[Badge], vocabulary: Vocabulary) -> sql.Composable:
-    criteria = [(badge, criterion_of(badge, vocabulary=vocabulary)) for badge in badges]
-    kinds = sorted({kind for _badge, one in criteria for kind in one.kinds(vocabulary)})
+# Grain: a brand. What its statements are made from: the badges, and the words that they may use.
+_WORDS = """
+SELECT md5(badges.text || words.text) FROM
+    (SELECT string_agg(badge::text, '|' ORDER BY badge.id) AS text FROM scoring_badge AS badge
+        WHERE badge.brand_id = brand.id) AS badges,
+    (SELECT concat((SELECT string_agg(kind::text, '|' ORDER BY kind.id) FROM scoring_actionkind AS kind
+            WHERE kind.brand_id = brand.id),
+        (SELECT string_agg(concat_ws(' ', venue.id, venue.slug, venue.name), '|' ORDER BY venue.id)
+            FROM scoring_venue AS venue WHERE venue.brand_id = brand.id),
+        brand.time_zone, brand.currency) AS text) AS words
+"""
+_FINGERPRINT = f"SELECT ({_WORDS}) FROM accounts_brand AS brand WHERE brand.id = %(brand)s"  # noqa: S608
+_RULE_SET = """
+SELECT id FROM scoring_ruleset WHERE brand_id = brand.id AND version IS NOT NULL ORDER BY version DESC LIMIT 1
+"""
+_BRAND_BADGES = (
+    f"SELECT ({_WORDS}), ({_RULE_SET}) FROM accounts_brand AS brand WHERE brand.id = %(brand)s"  # noqa: S608
+)
+# Grain: a brand. Reads everyone who holds a badge. Index: holders by badge and level.
+_COUNTED_BADGES = f"""
+SELECT ({_WORDS}), ({_RULE_SET}),
+    (SELECT count(*) FROM accounts_customer AS member WHERE member.brand_id = brand.id AND member.user_id IS NOT NULL),
+    (SELECT coalesce(json_object_agg(badge_id || '.' || level, holders), '{{}}')::text FROM (
+        SELECT held.badge_id, held.level, count(*) AS holders
+        FROM scoring_badge AS badge
+        JOIN scoring_badgeearned AS held ON held.badge_id = badge.id AND held.revoked_at IS NULL
+        JOIN accounts_customer AS member ON member.id = held.customer_id AND member.user_id IS NOT NULL
+        WHERE badge.brand_id = brand.id
+        GROUP BY held.badge_id, held.level
+    ) AS counted)
+FROM accounts_brand AS brand WHERE brand.id = %(brand)s
+"""  # noqa: S608
+
+
+def _reached(judged: Sequence[tuple[Criterion, Judged]], seen: Sequence[Seen]) -> sql.Composed:
+    """How far the customers of ``asked`` came with its badges, and when.
+
+    ``fact`` holds only the kinds that the badges asked for look at, and so ``reached`` may hold badges that were not
+    asked for, of a part of their kinds: every use joins it to ``asked``.
+    """
+    kinds = [(one.badge_id, kind) for one in seen for kind in sorted(one.kinds)]
+    columns = {column for criterion, _one in judged for column in criterion.columns()}
+    nothing = sql.SQL(
+        "SELECT NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint WHERE FALSE"
+    )
     return sql.SQL("""
-WITH subject AS MATERIALIZED (SELECT unnest(%(customers)s::bigint[]) AS customer_id),{amended},{facts},
-step AS ({steps})""").format(
-        amended=amended(scoped=False),
-        facts=facts(
-            kinds=kinds,
-            columns={column for _badge, one in criteria for column in one.columns},
-            scoped=False,
-        ),
-        steps=sql.SQL("\n    UNION ALL ").join(
-            sql.SQL("SELECT {} AS badge_id, steps.* FROM ({}) AS steps").format(
-                sql.Literal(badge.pk), criterion.steps(vocabulary)
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(badges)s::bigint[], %(whys)s::text[])
+        AS asked (customer_id, badge_id, why)
+),
+subject AS MATERIALIZED (SELECT DISTINCT customer_id FROM asked),
+kind_scope AS MATERIALIZED (
+    SELECT DISTINCT asked.customer_id, seen.kind_id, DATE '-infinity' AS read_from, DATE 'infinity' AS read_until
+    FROM asked JOIN {kinds} AS seen (badge_id, kind_id) ON seen.badge_id = asked.badge_id
+),{amended},{facts},
+reached (badge_id, customer_id, at, reached) AS MATERIALIZED ({branches})""").format(
+        kinds=sql.SQL("(VALUES {})").format(
+            sql.SQL(", ").join(
+                sql.SQL("({}::bigint, {}::bigint)").format(sql.Literal(badge), sql.Literal(kind))
+                for badge, kind in kinds
             )
-            for badge, criterion in criteria
-        ),
+        )
+        if kinds
+        else sql.SQL("(SELECT NULL::bigint, NULL::bigint WHERE FALSE)"),
+        amended=amended(scoped=True),
+        facts=facts(kinds=[], columns=columns, scoped=True),
+        branches=sql.SQL("\n    UNION ALL ").join(
+            sql.SQL(
+                "SELECT {}::bigint, one.customer_id, one.at, one.reached FROM ({}) AS one"
+            ).format(sql.Literal(one.badge_id), criterion.reached(one))
+            for criterion, one in judged
+        )
+        if judged
+        else nothing,
     )
+
+
+def _earned(judged: Sequence[tuple[Criterion, Judged]]) -> sql.Composed:
+    """The CTE ``earned``. Grain: a level of a badge that a customer of ``asked`` reached."""
+    rows = [
+        (one.badge_id, level, needed)
+        for _criterion, one in judged
+        for level, needed in enumerate(one.levels, start=1)
+    ] or [(0, 0, 0)]
+    return sql.SQL(""",
+earned AS MATERIALIZED (
+    SELECT reached.customer_id, reached.badge_id, target.level, min(reached.at) AS earned_at
+    FROM asked JOIN reached ON reached.customer_id = asked.customer_id AND reached.badge_id = asked.badge_id
+    JOIN (VALUES {targets}) AS target (badge_id, level, needed)
+        ON target.badge_id = reached.badge_id AND reached.reached >= target.needed
+    GROUP BY reached.customer_id, reached.badge_id, target.level
+)""").format(
+        targets=sql.SQL(", ").join(
+            sql.SQL("({}::bigint, {}::smallint, {}::bigint)").format(*map(sql.Literal, row))
+            for row in rows
+        )
+    )
+
+
+# Grain: a level that is gained, lost or moved. What stays as it was is not written. Index: held badges by customer.
+_AWARD = sql.SQL(""",
+revoked AS (
+    UPDATE scoring_badgeearned AS held SET revoked_at = %(now)s, revoked_why = asked.why
+    FROM asked
+    WHERE held.customer_id = asked.customer_id AND held.badge_id = asked.badge_id AND held.revoked_at IS NULL
+        AND NOT EXISTS (
+            SELECT FROM earned WHERE earned.customer_id = held.customer_id AND earned.badge_id = held.badge_id
+                AND earned.level = held.level)
+)
+INSERT INTO scoring_badgeearned AS held (customer_id, badge_id, level, earned_at, revoked_why)
+SELECT earned.customer_id, earned.badge_id, earned.level, earned.earned_at, '' FROM earned
+WHERE NOT EXISTS (
+    SELECT FROM scoring_badgeearned AS same WHERE same.customer_id = earned.customer_id
+        AND same.badge_id = earned.badge_id AND same.level = earned.level AND same.revoked_at IS NULL
+        AND same.earned_at = earned.earned_at)
+ORDER BY earned.customer_id, earned.badge_id, earned.level
+ON CONFLICT (customer_id, badge_id, level) WHERE revoked_at IS NULL DO UPDATE SET earned_at = excluded.earned_at
+""")
+# Grain: a level that is held otherwise than a recomputation has it. Who is due is known to be behind.
+_COMPARE = sql.SQL(""",
+held AS (
+    SELECT held.customer_id, held.badge_id, held.level, held.earned_at
+    FROM asked JOIN scoring_badgeearned AS held ON held.customer_id = asked.customer_id
+        AND held.badge_id = asked.badge_id AND held.revoked_at IS NULL
+)
+SELECT customer_id, badge.slug, level, earned.earned_at, held.earned_at
+FROM earned FULL JOIN held USING (customer_id, badge_id, level)
+JOIN scoring_badge AS badge ON badge.id = badge_id
+WHERE earned.earned_at IS DISTINCT FROM held.earned_at
+    AND NOT EXISTS (
+        SELECT FROM scoring_due AS due WHERE due.customer_id = coalesce(earned.customer_id, held.customer_id))
+    AND NOT EXISTS (
+        SELECT FROM scoring_due AS due JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+        WHERE identifier.customer_id = coalesce(earned.customer_id, held.customer_id))
+ORDER BY customer_id, badge.slug, level
+""")
+# Grain: a badge that is asked for, of one customer.
+_PROGRESS = sql.SQL("""
+SELECT asked.badge_id, coalesce(progress.reached, 0), coalesce(held.level, 0)::int, held.earned_at, held.id
+FROM asked
+LEFT JOIN (
+    SELECT customer_id, badge_id, max(reached) AS reached FROM reached GROUP BY customer_id, badge_id
+) AS progress ON progress.customer_id = asked.customer_id AND progress.badge_id = asked.badge_id
+LEFT JOIN LATERAL (
+    SELECT * FROM scoring_badgeearned AS one
+    WHERE one.customer_id = asked.customer_id AND one.badge_id = asked.badge_id AND one.revoked_at IS NULL
+    ORDER BY one.level DESC LIMIT 1
+) AS held ON TRUE
+""")

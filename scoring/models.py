@@ -1,7 +1,8 @@
 """Facts (actions and their amendments), rules, and what scoring made of them.
 
 Facts and postings are append-only, and the database itself refuses to change them. Everything in
-``DailyPoints``, ``Score`` and ``BadgeEarned`` is a copy that can be rebuilt from facts, rules and the day.
+``DailyPoints``, ``Score`` and ``BadgeEarned`` is a copy that can be rebuilt from facts, rules and the day, but for
+the badges that were revoked.
 """
 
 import re

@@ -140,7 +140,7 @@ class Reader:
         """A whole number within bounds."""
         number = self.optional_whole(key, least=least, most=most)
         if number is None:
-            if default is None and not self._has_problem(key):
+            if default is None and not self.has_problem(key):
                 self.problem(key, "a whole number is needed here")
             return least if default is None else default
         return number
@@ -208,5 +208,6 @@ class Reader:
             if key not in self.seen:
                 self.problem(str(key), "this key is not known here")
 
-    def _has_problem(self, key: str) -> bool:
+    def has_problem(self, key: str) -> bool:
+        """Whether what stands at ``key`` is wrong."""
         return any(problem.place == self.path(key) for problem in self.problems)

@@ -1,4 +1,4 @@
-"""What pages and exports ask: scores, what moved them, activity, badges and top customers.
+"""What pages and exports ask: scores, what moved them, activity and top customers.
 
 Everything here reads. Dates are the brand's local dates.
 """
@@ -17,12 +17,10 @@ from psycopg import sql
 
 from accounts.models import Brand, Customer
 
-from .badges import criterion_of, progress_of
-from .models import Action, Badge, BadgeEarned, RuleSet, Score, Source
+from .models import Action, RuleSet, Score, Source
 from .publication import current_rule_set
 from .shape import FADED, SUB_SCORE, shape_values, stored_shape
 from .statements import brand_time, execute
-from .vocabulary import Vocabulary
 from .worth import When, Worth, worth_on
 
 RECENT = timedelta(days=90)
@@ -365,42 +363,6 @@ line AS (
 SELECT * FROM line WHERE %(states)s::text[] IS NULL OR state = ANY (%(states)s::text[])
 ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s::bigint
 """
-
-
-@dataclass(frozen=True, slots=True)
-class BadgeView:
-    """A badge as one customer sees it. ``progress`` is at most ``target``."""
-
-    badge: Badge
-    earned_on: date | None
-    progress: int
-    target: int
-    sentence: str
-
-
-def badges_of(*, customer: Customer) -> list[BadgeView]:
-    """Every badge of the brand, with how far the customer is: earned ones first, then the nearest."""
-    vocabulary = Vocabulary.of(customer.brand)
-    earned = dict(
-        BadgeEarned.objects.filter(customer=customer).values_list("badge_id", "earned_on")
-    )
-    badges = list(Badge.objects.filter(brand=customer.brand))
-    progress = progress_of(
-        brand=customer.brand, customer_id=customer.pk, badges=badges, vocabulary=vocabulary
-    )
-    views = []
-    for badge in badges:
-        criterion = criterion_of(badge, vocabulary=vocabulary)
-        views.append(
-            BadgeView(
-                badge,
-                earned.get(badge.pk),
-                min(progress[badge.pk], criterion.count),
-                criterion.count,
-                str(criterion.sentence(vocabulary)),
-            )
-        )
-    return sorted(views, key=lambda view: (view.earned_on is None, -view.progress / view.target))
 
 
 def top_customers(*, brand: Brand) -> QuerySet[Score]:

@@ -78,7 +78,7 @@ class Compilation:
 
     def ask_for(self, field: str) -> None:
         """Have ``fact`` hold what a field of a rule is read from."""
-        self.ask(_COLUMN_OF.get(field, "attributes"))
+        self.ask(column_of(field))
 
     def next_counter(self) -> int:
         """A number that no other counter of this statement has."""
@@ -136,6 +136,11 @@ _COLUMN_OF = {
     "weekday": "local_at",
     "hour": "local_at",
 }
+
+
+def column_of(field: str) -> str:
+    """The column of ``fact`` from which a field of a condition is read."""
+    return _COLUMN_OF.get(field, "attributes")
 
 
 def values(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> sql.Composable:

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from accounts.models import Brand
 
-from .badges import award_badges
+from .badges import Change, award_badges
 from .chunks import CHUNK_MEMORY, Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .documents import RuleSetDocument, SourceShape, parse_rule_set
@@ -106,7 +106,10 @@ def score_due(*, brand: Brand, now: datetime, limit: int = BATCH) -> list[Scored
             posted = _post(rules.scoped, scoped, rules, now)
             set_locally(enable_nestloop="on")
             posted |= _post(rules.full, everything, rules, now)
-            return _write(brand, rules, [mark[0] for mark in marks], posted, now)
+            written = _write(brand, rules, [mark[0] for mark in marks], posted, now)
+            changes = [_change(mark, posted) for mark in marks]
+            award_badges(brand=brand, rule_set_id=rules.rule_set_id, changes=changes, now=now)
+            return written
 
 
 def is_due(*, brand: Brand) -> bool:
@@ -178,7 +181,10 @@ def score_customers(
             (customer, None, None, str(why), []) for customer, differs in checked if differs
         ]
         posted = _post(rules.full, marks, rules, now)
-        return _write(brand, rules, [customer for customer, _differs in checked], posted, now)
+        written = _write(brand, rules, [customer for customer, _differs in checked], posted, now)
+        changes = [Change(customer, str(why)) for customer in customers]
+        award_badges(brand=brand, rule_set_id=rules.rule_set_id, changes=changes, now=now)
+        return written
 
 
 @contextmanager
@@ -218,6 +224,13 @@ def _post(
     return {customer: (a, b, moved) for customer, a, b, moved in rows}
 
 
+def _change(mark: tuple[Any, ...], posted: Mapping[int, Posted]) -> Change:
+    """What a claimed mark says, and what was posted by it, as badges are told."""
+    customer, since, _until, why, kinds = mark
+    moved = posted[customer][2] if customer in posted else 0
+    return Change(customer, why, None if since is None else kinds, moved)
+
+
 def _write(
     brand: Brand,
     rules: Rules,
@@ -241,7 +254,6 @@ def _write(
             "on": now.astimezone(brand.zone).date(),
         },
     )
-    award_badges(brand=brand, customers=customers)
 
     def publish() -> None:
         write_ranks(brand_id=brand.pk, rows=written)

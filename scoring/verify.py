@@ -9,6 +9,7 @@ from psycopg import sql
 
 from accounts.models import Brand
 
+from .badges import WrongBadge, wrong_badges
 from .chunks import Progress, in_chunks
 from .compiler import CompiledRules, compile_rules
 from .models import RuleKey
@@ -22,8 +23,9 @@ from .statements import brand_time, execute
 class Difference:
     """One place that is not as a recomputation has it.
 
-    ``what`` is ``award``, ``daily points``, ``points``, ``checksum`` or ``score``; the fields that do not
-    apply are None.
+    ``what`` is ``award``, ``daily points``, ``points``, ``checksum``, ``score`` or ``badge``; the fields that do not
+    apply are None. Of a badge, ``rule`` names it with its level, and expected and found are the moments since when it
+    is held, in seconds since 1970, 0 for not at all.
     """
 
     what: str
@@ -57,24 +59,28 @@ class Verification:
 def verify_ledger(*, brand: Brand, progress: Progress | None = None) -> Verification:
     """Recompute every customer of a brand from the actions and compare; writes nothing.
 
-    Compared are the awards with the sums of the postings, the daily points with the postings, the checksums, and
-    the scores on the day on which each was written. Customers who are marked due are counted and
+    Compared are the awards with the sums of the postings, the daily points with the postings, the checksums, the scores
+    on the day on which each was written, and the badges that are held. Customers who are marked due are counted and
     left out: their scores are known to be behind.
     """
     document = current_document(brand=brand)
-    checked = {"customers": 0, "customers_due": 0, "actions": 0, "awards": 0, "scores": 0}
+    counted = ("customers", "customers_due", "actions", "awards", "scores", "badges")
+    checked = dict.fromkeys(counted, 0)
     if document is None:
         return Verification(checked, [])
     keys = dict(RuleKey.objects.filter(brand=brand).values_list("key", "id"))
     statement = _statement(compile_rules(document, rule_ids=keys)).as_string(None)
     names = {pk: key for key, pk in keys.items()}
 
-    def one(chunk: list[int]) -> list[tuple[Any, ...]]:
+    def one(chunk: list[int]) -> tuple[list[tuple[Any, ...]], list[WrongBadge]]:
         with brand_time(brand):
-            return execute(statement, {"customers": chunk})
+            return (
+                execute(statement, {"customers": chunk}),
+                wrong_badges(brand=brand, customers=chunk),
+            )
 
     differences = []
-    for rows in in_chunks(brand=brand, work=one, progress=progress):
+    for rows, badges in in_chunks(brand=brand, work=one, progress=progress):
         for what, customer, action, rule, source, local_date, expected, found in rows:
             if what in checked:
                 checked[what] += int(found)
@@ -91,7 +97,22 @@ def verify_ledger(*, brand: Brand, progress: Progress | None = None) -> Verifica
                         Decimal(found),
                     )
                 )
+        differences += [_of_badge(brand, one) for one in badges]
     return Verification(checked, differences)
+
+
+def _of_badge(brand: Brand, wrong: WrongBadge) -> Difference:
+    moments = [moment for moment in (wrong.expected, wrong.found) if moment is not None]
+    return Difference(
+        "badge",
+        wrong.customer_id,
+        None,
+        f"{wrong.slug} level {wrong.level}",
+        None,
+        moments[0].astimezone(brand.zone).date(),
+        Decimal(str(wrong.expected.timestamp() if wrong.expected else 0)),
+        Decimal(str(wrong.found.timestamp() if wrong.found else 0)),
+    )
 
 
 def _statement(compiled: CompiledRules) -> sql.Composable:
@@ -187,6 +208,10 @@ SELECT 'actions', NULL, NULL, NULL, NULL, NULL, NULL,
         JOIN scoring_action AS a ON a.identifier_id = i.id)::text
 UNION ALL
 SELECT 'awards', NULL, NULL, NULL, NULL, NULL, NULL, (SELECT count(*) FROM award)::text
+UNION ALL
+SELECT 'badges', NULL, NULL, NULL, NULL, NULL, NULL,
+    (SELECT count(*) FROM subject JOIN scoring_badgeearned AS held ON held.customer_id = subject.customer_id
+        AND held.revoked_at IS NULL)::text
 UNION ALL
 SELECT 'scores', NULL, NULL, NULL, NULL, NULL, NULL,
     (SELECT count(*) FROM subject JOIN scoring_score AS score ON score.customer_id = subject.customer_id)::text

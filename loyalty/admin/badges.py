@@ -6,6 +6,8 @@ from django import forms
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
@@ -13,10 +15,10 @@ from accounts.models import Brand
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin, dress
-from loyalty.admin.rule_forms import PLAIN, in_order, kind_choices
+from loyalty.admin.rule_forms import PLAIN, ROWS, Rows, in_order, kind_choices, kinds_named
 from loyalty.admin.sites import site
 from loyalty.admin.theme import column
-from scoring.badges import BadgeError, criterion_of, parse_criterion
+from scoring.badges import BadgeError, mark_badge_changed, parse_badge, parsed_badge
 from scoring.criteria import CRITERIA
 from scoring.models import Badge
 from scoring.vocabulary import Vocabulary
@@ -31,7 +33,7 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Badge
-        fields = ("title", "slug", "source", "level", "position")
+        fields = ("title", "slug", "source", "position")
         help_texts: ClassVar[dict[str, Any]] = {
             "slug": _("The badge's name in addresses and records."),
             "source": _("Whose colour and mark the badge bears."),
@@ -50,6 +52,8 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]
             "__module__": cls.__module__,
         }
         for field in CRITERIA[name].fields:
+            if field.kind in ROWS:
+                continue
             entry = PLAIN[field.kind](field)
             entry.required = False  # the criterion itself says what it needs
             entry.label = capfirst(field.label)
@@ -57,51 +61,125 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]
             if field.kind == "kinds":
                 entry.choices = kind_choices(vocabulary)  # type: ignore[attr-defined]
             made[f"parameter_{field.name}"] = entry
+        measure = CRITERIA[name].measure
+        for level in Badge.Level:
+            made[f"level_{level}"] = forms.IntegerField(
+                label=capfirst(level.label),
+                required=False,
+                widget=forms.TextInput(attrs={"inputmode": "numeric", "class": "staff-number"}),
+                help_text=capfirst(measure) if level == Badge.Level.BRONZE else "",
+            )
         return type("BadgeFormOfCriterion", (cls,), made)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         before = self.instance.parameters or {}
-        for name in self.parameter_names():
+        for name in self.plain_names():
             self.initial.setdefault(f"parameter_{name}", before.get(name))
+        for level, target in zip(Badge.Level, self.instance.levels or (), strict=False):
+            self.initial.setdefault(f"level_{level}", target)
+        self.rows = {
+            field.name: Rows(
+                ROWS[field.kind][0],
+                vocabulary=self.vocabulary,
+                prefix=f"parameter_{field.name}",
+                data=self.data if self.is_bound else None,
+                entries=before.get(field.name) or (),
+                kinds=kinds_named(before.get("kinds") or (), self.vocabulary),
+                blank=ROWS[field.kind][1],
+                most=ROWS[field.kind][2],
+            )
+            for field in CRITERIA[self.criterion_name].fields
+            if field.kind in ROWS
+        }
+        self.list_errors: dict[str, list[str]] = {}
         self.use_required_attribute = False
         dress(self)  # type: ignore[arg-type]
 
     @classmethod
-    def parameter_names(cls) -> list[str]:
-        """The criterion's parameters."""
-        return [field.name for field in CRITERIA[cls.criterion_name].fields]
+    def plain_names(cls) -> list[str]:
+        """The criterion's parameters that are one input each."""
+        return [field.name for field in CRITERIA[cls.criterion_name].fields if field.kind in PLAIN]
+
+    def lists(self) -> list[dict[str, Any]]:
+        """The criterion's parameters that are lists of rows, for the template."""
+        return [
+            {
+                "kind": field.kind,
+                "label": capfirst(field.label),
+                "rows": self.rows[field.name],
+                "open": 1 if field.required and not self.rows[field.name].filled else 0,
+                "errors": self.list_errors.get(field.name, ()),
+            }
+            for field in CRITERIA[self.criterion_name].fields
+            if field.name in self.rows
+        ]
 
     def clean(self) -> dict[str, Any]:
-        """Read the parameters as the criterion does; its problems stand at their inputs."""
+        """Read the badge as the engine does; its problems stand at their inputs."""
         cleaned = super().clean() or {}
-        parameters: dict[str, Any] = {}
+        kinds = kinds_named(cleaned.get("parameter_kinds") or (), self.vocabulary)
+        for rows in self.rows.values():
+            rows.for_kinds(kinds)
+        is_right = [rows.is_valid() for rows in self.rows.values()]
+        own = [name for name in self.fields if name.startswith(("parameter_", "level_"))]
+        if not all(is_right):
+            self.add_error(None, _("Something is wrong in what it is earned for."))
+        if not all(is_right) or any(name in self.errors for name in own):
+            return cleaned
+        try:
+            parsed = parse_badge(
+                criterion=self.criterion_name,
+                parameters=self._parameters(cleaned),
+                levels=self._levels(cleaned),
+                vocabulary=self.vocabulary,
+            )
+        except BadgeError as error:
+            for place, reason in error.problems:
+                self._place(place, reason)
+            return cleaned
+        cleaned["parsed"] = parsed
+        return cleaned
+
+    def _parameters(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         before = self.instance.parameters or {}
-        for name in self.parameter_names():
+        parameters: dict[str, Any] = {name: rows.entries() for name, rows in self.rows.items()}
+        for name in self.plain_names():
             value = cleaned.get(f"parameter_{name}")
             if isinstance(value, list):
                 value = in_order(value, before.get(name) or ())
             if value not in (None, ""):
                 parameters[name] = value
-        if any(f"parameter_{name}" in self.errors for name in self.parameter_names()):
-            return cleaned
-        try:
-            parsed = parse_criterion(
-                criterion=self.criterion_name, parameters=parameters, vocabulary=self.vocabulary
-            )
-        except BadgeError as error:
-            for place, reason in error.problems:
-                name = place.removeprefix("parameters.").split("[")[0]
-                known = name in self.parameter_names()
-                self.add_error(f"parameter_{name}" if known else None, capfirst(reason))
-            return cleaned
-        cleaned["parsed"] = dict(parsed.parameters_json())
-        return cleaned
+        return parameters
+
+    def _levels(self, cleaned: dict[str, Any]) -> list[int | None]:
+        # A level that is left out before a higher one is told as a mistake.
+        levels = [cleaned.get(f"level_{level}") for level in Badge.Level]
+        while len(levels) > 1 and levels[-1] is None:
+            levels.pop()
+        return levels
+
+    def _place(self, place: str, reason: str) -> None:
+        """Show a problem where it is: ``levels[1]``, ``parameters.kinds[0]`` or ``parameters.requires[0].count``."""
+        words = str(capfirst(reason))
+        if place.startswith("levels["):
+            self.add_error(f"level_{int(place[7]) + 1}", words)
+            return
+        name, _dot, _rest = place.removeprefix("parameters.").replace("[", ".[").partition(".")
+        if name in self.rows:
+            within = place.removeprefix(f"parameters.{name}")
+            if not within or not self.rows[name].place(within, reason):
+                self.list_errors.setdefault(name, []).append(words)
+            self.add_error(None, _("Something is wrong in what it is earned for."))
+        else:
+            self.add_error(f"parameter_{name}" if name in self.plain_names() else None, words)
 
     def save(self, commit: bool = True) -> Badge:  # noqa: FBT001, FBT002
         """Store the criterion with its parameters."""
         self.instance.criterion = self.criterion_name
-        self.instance.parameters = self.cleaned_data["parsed"]
+        parsed = self.cleaned_data["parsed"]
+        self.instance.parameters = dict(parsed.criterion.parameters_json())
+        self.instance.levels = list(parsed.levels)
         if not self.instance.pk:
             self.instance.brand = self.brand
         badge: Badge = super().save(commit)
@@ -119,8 +197,9 @@ class BadgeAdmin(BrandModelAdmin):
     """A brand's badges."""
 
     see = add = edit = remove = Task.EDIT_SETUP
-    list_display = ("title", "words", "level", "source", "position", "brand")
-    list_filter = (BrandFilter, "source", "level")
+    change_form_template = "admin/badges/change_form.html"
+    list_display = ("title", "words", "targets", "source", "position", "brand")
+    list_filter = (BrandFilter, "source")
     search_fields = ("title", "slug")
     ordering = ("brand", "position", "pk")
 
@@ -136,9 +215,19 @@ class BadgeAdmin(BrandModelAdmin):
             brand.vocabulary = Vocabulary.of(brand)
         vocabulary = brand.vocabulary
         try:
-            return str(criterion_of(badge, vocabulary=vocabulary).sentence(vocabulary))
+            return parsed_badge(badge, vocabulary=vocabulary).sentence(1, vocabulary)
         except BadgeError:
             return str(_("Cannot be earned: its kinds are gone."))
+
+    @column(_("levels"))
+    def targets(self, badge: Badge) -> str:
+        """The targets, lowest first."""
+        return " · ".join(number_format(target, force_grouping=True) for target in badge.levels)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Save it, and have everyone judged by what it says now."""
+        super().save_model(request, obj, form, change)
+        mark_badge_changed(badge=obj, now=timezone.now())
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -194,8 +283,9 @@ class BadgeAdmin(BrandModelAdmin):
             (None, {"fields": list(form.Meta.fields)}),
             (
                 capfirst(label),
-                {"fields": [f"parameter_{name}" for name in form.parameter_names()]},
+                {"fields": [f"parameter_{name}" for name in form.plain_names()]},
             ),
+            (_("Levels"), {"fields": [tuple(f"level_{level}" for level in Badge.Level)]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

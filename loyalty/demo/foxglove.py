@@ -110,19 +110,6 @@ SOURCES: Final[dict[str, Any]] = {
 }
 
 
-def _badge(
-    slug: str, title: str, source: Source, level: str, kinds: list[str], count: int
-) -> dict[str, Any]:
-    return {
-        "slug": slug,
-        "title": title,
-        "source": source,
-        "level": level,
-        "criterion": "actions",
-        "parameters": {"kinds": kinds, "count": count},
-    }
-
-
 def rules_at_the_start() -> list[dict[str, Any]]:
     """The rules that the programme began with, in three shops."""
     return [
@@ -327,41 +314,90 @@ def hours_of(*, day: date) -> tuple[float, float] | None:
 
 
 BADGES: Final[tuple[dict[str, Any], ...]] = (
-    _badge("first-cup", "First cup", Source.PURCHASES, "bronze", ["purchase"], 1),
-    _badge("regular", "Regular", Source.PHYSICAL_VISITS, "bronze", ["check_in"], 25),
-    _badge(
-        "at-home-here",
-        "At home here",
-        Source.PHYSICAL_VISITS,
-        "silver",
-        ["check_in"],
-        100,
-    ),
+    {
+        "slug": "early-bird",
+        "title": "Early bird",
+        "source": Source.PURCHASES,
+        "criterion": "actions",
+        "parameters": {
+            "kinds": ["purchase"],
+            "conditions": [{"field": "hour", "op": "less_than", "value": 9}],
+        },
+        "levels": [5, 25, 75],
+    },
+    {
+        "slug": "regular",
+        "title": "Regular",
+        "source": Source.PHYSICAL_VISITS,
+        "criterion": "actions",
+        "parameters": {"kinds": ["check_in"]},
+        "levels": [10, 50, 150],
+    },
+    {
+        "slug": "out-and-about",
+        "title": "Out and about",
+        "source": Source.PHYSICAL_VISITS,
+        "criterion": "venues",
+        "parameters": {"kinds": ["check_in", "tasting"]},
+        "levels": [2, 3, 4],
+    },
     {
         "slug": "grand-tour",
         "title": "Grand tour",
         "source": Source.PHYSICAL_VISITS,
-        "level": "silver",
-        "criterion": "venues",
-        "parameters": {"count": 4},
+        "criterion": "combination",
+        "parameters": {"requires": [_check_in_at(shop) for shop in SHOPS], "per": "month"},
+        "levels": [1, 3, 6],
     },
-    _badge("home-barista", "Home barista", Source.PRODUCT_USAGE, "silver", ["usage"], 200),
-    _badge("good-nose", "Good nose", Source.PHYSICAL_VISITS, "gold", ["tasting"], 6),
-    _badge(
-        "pen-pal",
-        "Pen pal",
-        Source.MARKETING_ATTENTION,
-        "bronze",
-        ["newsletter_click", "survey"],
-        30,
-    ),
-    _badge("critic", "Critic", Source.ONLINE_ENGAGEMENT, "silver", ["review"], 10),
+    {
+        "slug": "good-nose",
+        "title": "Good nose",
+        "source": Source.PHYSICAL_VISITS,
+        "criterion": "actions",
+        "parameters": {"kinds": ["tasting"]},
+        "levels": [1, 4, 10],
+    },
+    {
+        "slug": "bean-by-bean",
+        "title": "Bean by bean",
+        "source": Source.PURCHASES,
+        "criterion": "quantity",
+        "parameters": {
+            "kinds": ["purchase"],
+            "conditions": [{"field": "attributes.category", "op": "is", "value": "beans"}],
+        },
+        "levels": [50, 200, 500],
+    },
+    {
+        "slug": "home-barista",
+        "title": "Home barista",
+        "source": Source.PRODUCT_USAGE,
+        "criterion": "streak",
+        "parameters": {"kinds": ["usage"], "count": 3, "per": "week"},
+        "levels": [2, 6, 12],
+    },
+    {
+        "slug": "pen-pal",
+        "title": "Pen pal",
+        "source": Source.MARKETING_ATTENTION,
+        "criterion": "actions",
+        "parameters": {"kinds": ["newsletter_click", "survey"]},
+        "levels": [5, 20, 50],
+    },
     {
         "slug": "patron",
         "title": "Patron",
         "source": Source.PURCHASES,
-        "level": "gold",
         "criterion": "source_points",
-        "parameters": {"source": "purchases", "count": 1500},
+        "parameters": {"source": "purchases"},
+        "levels": [250, 750, 2000],
+    },
+    {
+        "slug": "all-rounder",
+        "title": "All-rounder",
+        "source": Source.ONLINE_ENGAGEMENT,
+        "criterion": "score",
+        "parameters": {},
+        "levels": [300, 550, 800],
     },
 )

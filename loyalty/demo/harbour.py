@@ -8,6 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from loyalty.demo.people import SEED, Person
+from scoring.models import Source
 from scoring.records import ActionRow, Row
 
 SLUG: Final = "harbour-cycles"
@@ -139,6 +140,47 @@ RULES: Final[dict[str, Any]] = {
         },
     ],
 }
+
+BADGES: Final[tuple[dict[str, Any], ...]] = (
+    {
+        "slug": "distance",
+        "title": "Going the distance",
+        "source": Source.PRODUCT_USAGE,
+        "criterion": "quantity",
+        "parameters": {"kinds": ["usage"]},
+        "levels": [100, 1000, 2500],
+    },
+    {
+        "slug": "long-haul",
+        "title": "Long haul",
+        "source": Source.PRODUCT_USAGE,
+        "criterion": "actions",
+        "parameters": {
+            "kinds": ["usage"],
+            "conditions": [{"field": "quantity", "op": "at_least", "value": 50}],
+        },
+        "levels": [1, 5, 20],
+    },
+    {
+        "slug": "rain-or-shine",
+        "title": "Rain or shine",
+        "source": Source.PRODUCT_USAGE,
+        "criterion": "streak",
+        "parameters": {"kinds": ["usage"], "per": "week"},
+        "levels": [4, 12, 26],
+    },
+    {
+        "slug": "well-kept",
+        "title": "Well kept",
+        "source": Source.PHYSICAL_VISITS,
+        "criterion": "combination",
+        "parameters": {
+            "requires": [{"kinds": ["check_in"]}, {"kinds": ["usage"], "count": 5}],
+            "per": "month",
+        },
+        "levels": [1, 3],
+    },
+)
 
 
 def rows(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
 from loyalty.pages.frame import customer_page, show
 from scoring import boards, queries
-from scoring.queries import BadgeView, MovedLine
+from scoring.badges import BadgeView, badges_of
+from scoring.queries import MovedLine
 from scoring.ranks import get_rank
 
 NEAREST = 3
@@ -59,7 +60,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
             for part in sorted(later.parts, key=lambda part: ring.place_of(part.source))
         ],
         later_on=later_on,
-        nearest=nearest_badges(queries.badges_of(customer=customer)),
+        nearest=nearest_badges(badges_of(customer=customer)),
         board=boards.around(customer=customer, on=today),
         today=today,
     )
@@ -114,14 +115,10 @@ def find_sum(moved: queries.Moved) -> Sum | None:
 
 def nearest_badges(badges: list[BadgeView]) -> list[BadgeView]:
     """The newest badge earned and those nearest to being earned, three in all."""
-    earned = sorted(filter(_is_earned, badges), key=_earned_on, reverse=True)
-    to_come = [view for view in badges if not view.earned_on]
+    earned = sorted((view for view in badges if view.level), key=_earned_at, reverse=True)
+    to_come = [view for view in badges if not view.level]
     return [*earned[: max(1, NEAREST - len(to_come))], *to_come][:NEAREST]
 
 
-def _is_earned(view: BadgeView) -> bool:
-    return view.earned_on is not None
-
-
-def _earned_on(view: BadgeView) -> date:
-    return view.earned_on or date.min
+def _earned_at(view: BadgeView) -> float:
+    return view.earned_at.timestamp() if view.earned_at else 0.0

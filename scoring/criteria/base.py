@@ -1,28 +1,45 @@
 """What all criteria have in common."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
 from psycopg import sql
 
-from scoring.problems import Reader
-from scoring.rules.base import Field
+from scoring.conditions import Condition
+from scoring.documents import SourceShape
+from scoring.models import Source
+from scoring.problems import POINTS_MAX, Reader
+from scoring.relations import column_of
+from scoring.rules.base import CONDITIONS, KINDS, Field, parse_matching
 from scoring.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Criterion:
-    """A criterion with its parameters. ``count`` is how much of it earns the badge."""
+class Judged:
+    """One badge, with all that the SQL of its criterion is made from. ``shape`` is empty before rules are published."""
 
-    count: int
+    badge_id: int
+    levels: tuple[int, ...]
+    vocabulary: Vocabulary
+    shape: Mapping[Source, SourceShape]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    """A criterion with its parameters. How much of it earns which level is the badge's to say."""
 
     name: ClassVar[str]
     label: ClassVar[Any]
+    # What the numbers of the levels count.
+    measure: ClassVar[Any]
     fields: ClassVar[tuple[Field, ...]]
-    # The columns of ``fact`` that ``steps`` asks for beyond who did what when.
-    columns: ClassVar[tuple[str, ...]] = ()
+    # The highest target that makes sense.
+    most: ClassVar[int] = POINTS_MAX
 
     @classmethod
     @abstractmethod
@@ -34,17 +51,109 @@ class Criterion:
         """The parameters as they are stored."""
 
     @abstractmethod
-    def sentence(self, vocabulary: Vocabulary) -> Any:
-        """The criterion in words, for customers."""
+    def sentence(self, target: int, vocabulary: Vocabulary) -> str:
+        """What it takes to reach a target, for customers, in the language in force."""
 
     @abstractmethod
-    def steps(self, vocabulary: Vocabulary) -> sql.Composable:
-        """A SELECT of what leads to the badge: customer_id, local_date, step (whole, above 0).
+    def reached(self, judged: Judged) -> sql.Composable:
+        """A SELECT of customer_id, at, reached: how far (whole, rounded down) they were at a moment.
 
-        It reads ``fact`` and ``subject``. The badge is earned on the local date on which the running sum
-        of steps, by local date, reaches ``count``; until then the sum is its progress.
+        It reads ``fact``, or ``asked`` (customer_id, badge_id) and what was scored. A level is earned at the first
+        moment at which ``reached`` is at least its target, and the highest ``reached`` is the progress. So moments that
+        settle neither may be left out, and a row whose ``at`` is NULL tells progress only.
         """
 
-    @abstractmethod
-    def kinds(self, vocabulary: Vocabulary) -> list[int]:
-        """The kinds that ``fact`` must hold."""
+    def kinds(self, vocabulary: Vocabulary) -> Collection[int]:
+        """The kinds that ``fact`` must hold: it is judged again when actions of these changed."""
+        return ()
+
+    def columns(self) -> Collection[str]:
+        """The columns that ``fact`` must have beyond who did what when."""
+        return ()
+
+    def sources(self) -> Collection[Source]:
+        """The sources whose points it looks at: it is judged again when points of these were posted."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingActions(Criterion):
+    """What criteria about actions of certain kinds, which meet certain conditions, have in common."""
+
+    kind_slugs: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+
+    fields: ClassVar[tuple[Field, ...]] = (KINDS, CONDITIONS)
+    # What the criterion itself asks of ``fact``.
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def parse(cls, reader: Reader, vocabulary: Vocabulary) -> Self:
+        kinds, conditions, _found = parse_matching(reader, vocabulary)
+        return cls(kind_slugs=kinds, conditions=conditions)
+
+    def parameters_json(self) -> Mapping[str, Any]:
+        return matching_json(self.kind_slugs, self.conditions)
+
+    def kinds(self, vocabulary: Vocabulary) -> Collection[int]:
+        return [vocabulary.kinds[slug].id for slug in self.kind_slugs]
+
+    def columns(self) -> Collection[str]:
+        return {*self.reads, *(column_of(condition.field) for condition in self.conditions)}
+
+    def matches(self, vocabulary: Vocabulary) -> sql.Composable:
+        """A predicate on ``fact``."""
+        return matches(self.kind_slugs, self.conditions, vocabulary)
+
+    def what(self, vocabulary: Vocabulary) -> str:
+        """The actions in words."""
+        return what(self.kind_slugs, self.conditions, vocabulary)
+
+
+def matching_json(kinds: Collection[str], conditions: Collection[Condition]) -> dict[str, Any]:
+    """Which actions match, as parameters have it."""
+    return {"kinds": list(kinds), "conditions": [condition.to_json() for condition in conditions]}
+
+
+def matches(
+    kinds: Collection[str], conditions: Collection[Condition], vocabulary: Vocabulary
+) -> sql.Composable:
+    """A predicate on ``fact``: of one of these kinds, and all conditions hold."""
+    ids = sql.SQL(", ").join(sql.Literal(vocabulary.kinds[slug].id) for slug in kinds)
+    return sql.SQL(" AND ").join(
+        [
+            sql.SQL("fact.kind_id IN ({})").format(ids),
+            *(condition.to_sql(vocabulary) for condition in conditions),
+        ]
+    )
+
+
+def what(kinds: Collection[str], conditions: Collection[Condition], vocabulary: Vocabulary) -> str:
+    """“Check-in or Tasting, when venue is Soho”."""
+    labels = get_text_list([vocabulary.kinds[slug].label for slug in kinds], _("or"))
+    if not conditions:
+        return labels
+    words = [str(condition.sentence(vocabulary)) for condition in conditions]
+    return _("%(actions)s, when %(conditions)s") % {
+        "actions": labels,
+        "conditions": get_text_list(words, _("and")),
+    }
+
+
+def times(count: int, words: str) -> str:
+    """“25 × Check-in”, and “Check-in” for one."""  # noqa: RUF002
+    if count == 1:
+        return words
+    return _("%(count)s × %(actions)s") % {"count": number(count), "actions": words}  # noqa: RUF001
+
+
+def number(count: int) -> str:
+    """A whole number as the language in force writes it."""
+    return str(number_format(count, force_grouping=True))
+
+
+def targets(levels: Collection[int]) -> sql.Composable:
+    """``(VALUES ...) AS target (needed)``."""
+    return sql.SQL("(VALUES {}) AS target (needed)").format(
+        sql.SQL(", ").join(sql.SQL("({}::bigint)").format(sql.Literal(level)) for level in levels)
+    )

@@ -1,10 +1,9 @@
 """So many points in one source."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from psycopg import sql
@@ -15,40 +14,65 @@ from scoring.rules.base import Field
 from scoring.rules.combo import parse_source
 from scoring.vocabulary import Vocabulary
 
-from .base import Criterion
+from .base import Criterion, Judged, number, targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePoints(Criterion):
-    """Earned when the points of a source, of all time and before fading, reach ``count``."""
+    """The points of a source, of all time and before fading."""
 
     source: Source
 
     name: ClassVar[str] = "source_points"
     label: ClassVar[Any] = _("So many points in one source")
-    fields: ClassVar[tuple[Field, ...]] = (
-        Field("source", "source", _("in the source")),
-        Field("count", "whole", _("points")),
-    )
+    measure: ClassVar[Any] = _("points")
+    fields: ClassVar[tuple[Field, ...]] = (Field("source", "source", _("in the source")),)
 
     @classmethod
     def parse(cls, reader: Reader, vocabulary: Vocabulary) -> Self:
-        return cls(count=reader.whole("count", least=1), source=parse_source(reader))
+        return cls(source=parse_source(reader))
 
     def parameters_json(self) -> Mapping[str, Any]:
-        return {"source": self.source.slug, "count": self.count}
+        return {"source": self.source.slug}
 
-    def sentence(self, vocabulary: Vocabulary) -> Any:
-        return format_lazy(
-            "{}: {}", self.source.label, ngettext("%d point", "%d points", self.count) % self.count
+    def sources(self) -> Collection[Source]:
+        return (self.source,)
+
+    def sentence(self, target: int, vocabulary: Vocabulary) -> str:
+        return ngettext("%(source)s: %(count)s point", "%(source)s: %(count)s points", target) % {
+            "source": self.source.label,
+            "count": number(target),
+        }
+
+    def reached(self, judged: Judged) -> sql.Composable:
+        # The daily sums tell the day; only that day's postings are read for the moment. Index: daily points and
+        # postings by customer.
+        return sql.SQL("""
+    WITH daily AS (
+        SELECT daily.customer_id, daily.local_date,
+            sum(daily.points) OVER (PARTITION BY daily.customer_id ORDER BY daily.local_date)::bigint AS total
+        FROM asked JOIN scoring_dailypoints AS daily ON daily.customer_id = asked.customer_id
+        WHERE asked.badge_id = {badge} AND daily.source = {source}
+    ),
+    first_day AS (
+        SELECT DISTINCT ON (daily.customer_id, target.needed) daily.*
+        FROM daily JOIN {targets} ON daily.total >= target.needed
+        ORDER BY daily.customer_id, target.needed, daily.local_date
+    )
+    -- Grain: a moment with awards on such a day; its total without what came later on that day.
+    SELECT day.customer_id, action.occurred_at AS at, (day.total - coalesce(sum(sum(posting.points)) OVER (
+            PARTITION BY day.customer_id, day.local_date ORDER BY action.occurred_at DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))::bigint AS reached
+    FROM (SELECT DISTINCT * FROM first_day) AS day
+    JOIN scoring_posting AS posting ON posting.customer_id = day.customer_id
+        AND posting.local_date = day.local_date AND posting.source = {source}
+    JOIN scoring_action AS action ON action.id = posting.action_id
+    GROUP BY day.customer_id, day.local_date, day.total, action.occurred_at
+    HAVING sum(posting.points) <> 0
+    UNION ALL
+    SELECT customer_id, NULL, max(total) FROM daily GROUP BY customer_id
+""").format(
+            badge=sql.Literal(judged.badge_id),
+            source=sql.Literal(self.source.value),
+            targets=targets(judged.levels),
         )
-
-    def steps(self, vocabulary: Vocabulary) -> sql.Composable:
-        return sql.SQL(
-            "SELECT subject.customer_id, daily.local_date, daily.points AS step FROM subject "
-            "JOIN scoring_dailypoints AS daily ON daily.customer_id = subject.customer_id "
-            "WHERE daily.source = {} AND daily.points > 0"
-        ).format(sql.Literal(self.source.value))
-
-    def kinds(self, vocabulary: Vocabulary) -> list[int]:
-        return []

@@ -16,6 +16,7 @@ from scoring.periods import PERIODS, ordinal_of
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation, values, window_of
 from scoring.scopes import CHANGED, Days, Scope
+from scoring.vocabulary import Vocabulary
 
 from .base import Field, RuleStage, parse_matching
 
@@ -58,21 +59,13 @@ class Combo(RuleStage):
 
     @classmethod
     def parse(cls, reader: Reader, common: dict[str, Any]) -> Self:
-        requires = []
-        items = reader.items("requires")
-        if not items:
-            reader.problem("requires", "at least one requirement is needed here")
-        for place, item in items:
-            part = Reader.of(place, item, reader.problems)
-            kinds, conditions, _found = parse_matching(part, common["vocabulary"])
-            requires.append(Requirement(kinds, conditions, part.whole("count", least=1, default=1)))
-            part.done()
+        requires = parse_requirements(reader, common["vocabulary"])
         return cls(
             **common,
             source=parse_source(reader),
             per=reader.choice("per", PERIODS),
             points=reader.whole("points"),
-            requires=tuple(requires),
+            requires=requires,
         )
 
     def parameters_json(self) -> dict[str, Any]:
@@ -80,14 +73,7 @@ class Combo(RuleStage):
             "source": self.source.slug,
             "per": self.per,
             "points": self.points,
-            "requires": [
-                {
-                    "kinds": list(requirement.kinds),
-                    "count": requirement.count,
-                    "conditions": [condition.to_json() for condition in requirement.conditions],
-                }
-                for requirement in self.requires
-            ],
+            "requires": requirements_json(self.requires),
         }
 
     def lasting_shape(self) -> tuple[Any, ...]:
@@ -222,6 +208,32 @@ def period_of(pers: Sequence[str]) -> sql.Composable:
             for per in pers
         )
     )
+
+
+def parse_requirements(reader: Reader, vocabulary: Vocabulary) -> tuple[Requirement, ...]:
+    """The requirements of a combo: at least one."""
+    requires = []
+    items = reader.items("requires")
+    if not items:
+        reader.problem("requires", "at least one requirement is needed here")
+    for place, item in items:
+        part = Reader.of(place, item, reader.problems)
+        kinds, conditions, _found = parse_matching(part, vocabulary)
+        requires.append(Requirement(kinds, conditions, part.whole("count", least=1, default=1)))
+        part.done()
+    return tuple(requires)
+
+
+def requirements_json(requires: Sequence[Requirement]) -> list[dict[str, Any]]:
+    """Requirements as they stand in a document."""
+    return [
+        {
+            "kinds": list(requirement.kinds),
+            "count": requirement.count,
+            "conditions": [condition.to_json() for condition in requirement.conditions],
+        }
+        for requirement in requires
+    ]
 
 
 def parse_source(reader: Reader) -> Source:

@@ -117,15 +117,15 @@ def story(brand: Brand) -> Customer:
         ("purchase", now - 2 * hour, "8.50", "pending"),
         now=now,
     )
-    for slug, source, level in (("three-shops", 4, "bronze"), ("regular", 2, "gold")):
+    for slug, source, levels in (("three-shops", 4, [2]), ("regular", 2, [20, 50, 100])):
         Badge.objects.create(
             brand=brand,
             slug=slug,
             title=slug.replace("-", " ").capitalize(),
             source=source,
-            level=level,
             criterion="actions",
-            parameters={"kinds": ["check_in"], "count": 2 if source == 4 else 20},
+            parameters={"kinds": ["check_in"]},
+            levels=levels,
         )
     for number in range(11):
         member = join(brand, f"m{number}@example.org", now=now).customer

@@ -76,6 +76,7 @@ NO_POST = (405, 405, 405, 405)
 PAGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "index": (ALL, ALL),
     "claims": ((403, 200, 200, 200), (403, 422, 422, 422)),
+    "objections": (NO_POST, (403, 302, 302, 302)),
     "rules_choice": ((302, 302, 302, 200), NO_POST),
     "top_customers_choice": ((302, 302, 302, 200), NO_POST),
     "rules": (OWN, (403, 404, 405, 405)),
@@ -98,6 +99,7 @@ PAGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 NOT_IN_THE_TABLE = {
     "logout",  # posts only, and ends the session
     "refused",  # for people without a role: tested below
+    "claim_photo",  # tested with the photo's other doors, in test_doors.py
     "view_on_site",  # nothing in the admin has an address on the site
     "autocomplete",  # tested with each model
     None,  # the catch-all, which answers 404
@@ -134,7 +136,8 @@ def clients(brands: tuple[Brand, Brand]) -> dict[str, Client]:
             title="First",
             source=2,
             criterion="actions",
-            parameters={"kinds": ["purchase"], "count": 1},
+            parameters={"kinds": ["purchase"]},
+            levels=[1],
         )
         colleague = User.objects.create_user(f"colleague@{brand.slug}.example")
         StaffRole.objects.create(brand=brand, user=colleague, role=StaffRole.Role.MARKETER)

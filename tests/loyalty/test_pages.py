@@ -577,7 +577,8 @@ def test_badges_say_what_they_take(active: Person) -> None:
         title="First brew",
         source=6,
         criterion="actions",
-        parameters={"kinds": ["usage"], "count": 3},
+        parameters={"kinds": ["usage"]},
+        levels=[3],
     )
     page = text_of(active.client().get("/b/foxglove/badges"))
     assert "First brew" in page

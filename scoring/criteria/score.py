@@ -1,0 +1,123 @@
+"""A score that was reached."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from psycopg import sql
+
+from scoring.models import Source
+from scoring.problems import Reader
+from scoring.rules.base import Field
+from scoring.shape import SUB_SCORE, shape_values
+from scoring.vocabulary import Vocabulary
+
+from .base import Criterion, Judged, number, targets
+
+# Half-lives to a block: a power of two that is as large, and its reciprocal twice over, are still doubles.
+BLOCK = 450
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreReached(Criterion):
+    """The highest score, by today's rules and shape, that a customer ever had at the moment of an award."""
+
+    name: ClassVar[str] = "score"
+    label: ClassVar[Any] = _("A score reached")
+    measure: ClassVar[Any] = _("score")
+    fields: ClassVar[tuple[Field, ...]] = ()
+    most: ClassVar[int] = 999
+
+    @classmethod
+    def parse(cls, reader: Reader, vocabulary: Vocabulary) -> Self:
+        return cls()
+
+    def parameters_json(self) -> Mapping[str, Any]:
+        return {}
+
+    def sources(self) -> Collection[Source]:
+        return tuple(Source)
+
+    def sentence(self, target: int, vocabulary: Vocabulary) -> str:
+        return gettext("Reach a score of %(count)s") % {"count": number(target)}
+
+    def reached(self, judged: Judged) -> sql.Composable:
+        shape = {source: one for source, one in judged.shape.items() if one.weight}
+        if not shape:
+            return sql.SQL(
+                "SELECT NULL::bigint AS customer_id, NULL::timestamptz AS at, NULL::bigint AS reached WHERE FALSE"
+            )
+        # What is left of all earlier points is summed up as points x 2^(age of the customer's first day in half-lives),
+        # so that one running sum serves every day: the score of each day in one pass. In blocks, because a power of two
+        # ends at 1023; what is older than the block before is as good as nothing. Only the days on which a target was
+        # first reached are then looked into, award by award. Index: daily points and postings by customer.
+        return sql.SQL("""
+    WITH daily AS MATERIALIZED (
+        SELECT daily.customer_id, daily.source, daily.local_date, daily.points,
+            daily.local_date - min(daily.local_date) OVER (PARTITION BY daily.customer_id) AS day
+        FROM asked JOIN scoring_dailypoints AS daily ON daily.customer_id = asked.customer_id
+        WHERE asked.badge_id = {badge} AND daily.points <> 0
+    ),
+    -- Grain: a day with awards, and a source.
+    part AS (
+        SELECT day.customer_id, day.local_date, shape.source, shape.weight, shape.halfway,
+            coalesce(daily.points, 0) AS points, coalesce(floor(day.day / shape.half_life / {block}), 0)::int AS block,
+            coalesce(day.day / shape.half_life - floor(day.day / shape.half_life / {block}) * {block}, 0) AS age
+        FROM (SELECT DISTINCT customer_id, local_date, day FROM daily) AS day
+        CROSS JOIN {shape}
+        LEFT JOIN daily ON daily.customer_id = day.customer_id AND daily.local_date = day.local_date
+            AND daily.source = shape.source
+    ),
+    faded AS MATERIALIZED (
+        SELECT customer_id, local_date, source, weight, halfway, power(2, -age) * (
+            sum(points * power(2, age)) OVER (PARTITION BY customer_id, source, block ORDER BY local_date)
+            + power(2, -{block}::float8) * coalesce(sum(points * power(2, age)) OVER (
+                PARTITION BY customer_id, source ORDER BY block RANGE BETWEEN 1 PRECEDING AND 1 PRECEDING), 0)
+            ) AS points
+        FROM part
+    ),
+    daily_score AS MATERIALIZED (
+        SELECT customer_id, local_date, {score} AS score FROM faded AS shape GROUP BY customer_id, local_date
+    ),
+    first_day AS (
+        SELECT DISTINCT customer_id, local_date FROM (
+            SELECT daily_score.customer_id, min(daily_score.local_date) AS local_date
+            FROM daily_score JOIN {targets} ON daily_score.score >= target.needed
+            GROUP BY daily_score.customer_id, target.needed
+        ) AS first_of_each
+    ),
+    -- Grain: a moment with awards on such a day, and a source.
+    award AS (
+        SELECT day.customer_id, day.local_date, action.occurred_at AS at, posting.source, sum(posting.points) AS points
+        FROM first_day AS day
+        JOIN scoring_posting AS posting ON posting.customer_id = day.customer_id
+            AND posting.local_date = day.local_date
+        JOIN scoring_action AS action ON action.id = posting.action_id
+        GROUP BY day.customer_id, day.local_date, action.occurred_at, posting.source
+        HAVING sum(posting.points) <> 0
+    ),
+    -- What the day has at its end, without what came later on it.
+    so_far AS (
+        SELECT moment.customer_id, moment.at, faded.weight, faded.halfway,
+            greatest(0, faded.points - coalesce(sum(award.points) OVER (
+                PARTITION BY moment.customer_id, moment.local_date, faded.source ORDER BY moment.at DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) AS points
+        FROM (SELECT DISTINCT customer_id, local_date, at FROM award) AS moment
+        JOIN faded ON faded.customer_id = moment.customer_id AND faded.local_date = moment.local_date
+        LEFT JOIN award ON award.customer_id = moment.customer_id AND award.local_date = moment.local_date
+            AND award.at = moment.at AND award.source = faded.source
+    )
+    SELECT customer_id, at, floor({score})::bigint AS reached FROM so_far AS shape GROUP BY customer_id, at
+    UNION ALL
+    SELECT customer_id, NULL, floor(max(score))::bigint FROM daily_score GROUP BY customer_id
+""").format(
+            badge=sql.Literal(judged.badge_id),
+            block=sql.Literal(BLOCK),
+            shape=shape_values(shape),
+            score=sql.SQL("round((sum(weight * {}) / 10)::numeric, 3)").format(
+                SUB_SCORE.format(faded=sql.SQL("shape.points"))
+            ),
+            targets=targets(judged.levels),
+        )
