@@ -5,6 +5,7 @@ a brand. A new role is a predicate and its place in the table; no view names a r
 """
 
 from enum import StrEnum
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
@@ -13,7 +14,7 @@ from django.shortcuts import get_object_or_404
 from rules.predicates import Predicate
 
 from accounts.models import Brand, Customer, StaffRole, User
-from scoring.models import Action, Venue
+from scoring.models import Action, Badge, BadgeShare, Venue
 
 # --- staff ---------------------------------------------------------------------------------------
 
@@ -156,3 +157,18 @@ def get_action(customer: Customer, action_id: int) -> Action:
 def venues(brand: Brand) -> QuerySet[Venue]:
     """The brand's venues, by name."""
     return Venue.objects.filter(brand=brand).order_by("name", "pk")
+
+
+def get_badge_level(brand: Brand, slug: str, level: int) -> Badge:
+    """The brand's badge of that slug, which anyone may know of. Raises Http404 where it has no such level."""
+    found = Badge.objects.select_related("brand").filter(levels__len__gte=level)
+    return get_object_or_404(found if level else found.none(), brand=brand, slug=slug)
+
+
+def get_badge_share(public_id: UUID) -> BadgeShare:
+    """What somebody shows to anyone who knows its address. Raises Http404, also once they have left."""
+    return get_object_or_404(
+        BadgeShare.objects.select_related("customer__brand", "badge"),
+        public_id=public_id,
+        customer__user__isnull=False,
+    )

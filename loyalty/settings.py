@@ -59,6 +59,8 @@ LAUREL_STREAMS: int = env.int("LAUREL_STREAMS", default=5000)
 # --- Django
 
 SECRET_KEY = required("SECRET_KEY", "a long random text that nobody else knows")
+# Former ones: what they signed and sealed can still be read.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG: bool = env.bool("LAUREL_DEBUG", default=False)
 ALLOWED_HOSTS = [
     "localhost",

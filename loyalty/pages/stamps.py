@@ -69,9 +69,9 @@ class Curve(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """The edge of a plate: ``count`` small circles around a large one, bitten out or laid on."""
+    """The edge of a plate: ``number`` small circles around a large one, bitten out or laid on."""
 
-    count: int
+    number: int
     radius: float
     small: float
     is_bitten: bool
@@ -79,28 +79,30 @@ class Edge(NamedTuple):
     @property
     def cusp(self) -> float:
         """How far from the middle small circles that are laid on meet."""
-        half = math.pi / self.count
+        half = math.pi / self.number
         reach = self.small**2 - (math.sin(half) * self.radius) ** 2
         return math.cos(half) * self.radius + math.sqrt(max(0.0, reach))
 
     def centres(self) -> list[Point]:
         """The centres of the small circles."""
-        return [_polar(self.radius, 2 * math.pi * turn / self.count) for turn in range(self.count)]
+        return [
+            _polar(self.radius, 2 * math.pi * turn / self.number) for turn in range(self.number)
+        ]
 
     def path(self) -> str:
         """The plate's outline as an SVG path of arcs."""
-        half = math.pi / self.count
+        half = math.pi / self.number
         if not self.is_bitten:
             at = _Written(_polar(self.cusp, -half), 1)
             arc = f"a{_number(self.small, 1)} {_number(self.small, 1)} 0 0 1"
             return f"M{at.here}" + "".join(
-                arc + at.to(_polar(self.cusp, (2 * turn + 1) * half)) for turn in range(self.count)
+                arc + at.to(_polar(self.cusp, (2 * turn + 1) * half)) for turn in range(self.number)
             )
         gap = 2 * math.asin(self.small / 2 / self.radius)
         at = _Written(_polar(self.radius, -gap), 1)
         small, large = _number(self.small, 1), _number(self.radius, 1)
         parts = [f"M{at.here}"]
-        for turn in range(self.count):
+        for turn in range(self.number):
             middle = 2 * turn * half
             parts.append(f"a{small} {small} 0 0 0" + at.to(_polar(self.radius, middle + gap)))
             parts.append(
@@ -110,18 +112,28 @@ class Edge(NamedTuple):
 
 
 class Dashes(NamedTuple):
-    """A ring of ``count`` strokes, ``wide`` along it and ``long`` across; dots where they are 0 wide."""
+    """A ring of ``number`` strokes, ``wide`` along it and ``long`` across; dots where they are 0 wide."""
 
     radius: float
-    count: int
+    number: int
     wide: float
     long: float
 
     @property
     def pattern(self) -> str:
         """The dash pattern that draws them on a circle."""
-        each = 2 * math.pi * self.radius / self.count
+        each = 2 * math.pi * self.radius / self.number
         return f"{_number(self.wide, 2)} {_number(each - self.wide, 3)}"
+
+    def strokes(self) -> list[tuple[Point, Point]]:
+        """Each stroke from its inner to its outer end."""
+        return [
+            (
+                _polar(self.radius - self.long / 2, angle),
+                _polar(self.radius + self.long / 2, angle),
+            )
+            for angle in (2 * math.pi * place / self.number for place in range(self.number))
+        ]
 
 
 class Stamp(NamedTuple):
@@ -146,9 +158,9 @@ class Stamp(NamedTuple):
 
 
 SMALL_EDGES = (
-    Edge(count=12, radius=114, small=11, is_bitten=True),
-    Edge(count=9, radius=82, small=36, is_bitten=False),
-    Edge(count=16, radius=96, small=22, is_bitten=False),
+    Edge(number=12, radius=114, small=11, is_bitten=True),
+    Edge(number=9, radius=82, small=36, is_bitten=False),
+    Edge(number=16, radius=96, small=22, is_bitten=False),
 )
 SMALL_HEART = 82.0
 HEART = 44.0
@@ -183,21 +195,21 @@ def engrave(slug: str, level: int, detail: Detail = Detail.USUAL) -> Stamp:
         return _guilloche(inner=inner, outer=outer, waves=waves, turns=5, petals=lobes, depth=depth)
 
     if level == 1:
-        edge = Edge(count=30, radius=114, small=4.6, is_bitten=True)
+        edge = Edge(number=30, radius=114, small=4.6, is_bitten=True)
         return Stamp(edge, (104,), (), (rosette(46, 99),), HEART, detail)
     if level == 2:
-        edge = Edge(count=18 + 2 * (seed[4] % 3), radius=97, small=18, is_bitten=False)
-        curves = (rosette(46, 79), border(82, 99, petals))
-        beads = Dashes(radius=105.5, count=3 * edge.count, wide=0, long=2.8)
-        return Stamp(edge, (81, 101), (beads,), curves, HEART, detail)
+        edge = Edge(number=18 + 2 * (seed[4] % 3), radius=97, small=18, is_bitten=False)
+        beads = Dashes(radius=105.5, number=3 * edge.number, wide=0, long=2.8)
+        both = (rosette(46, 79), border(82, 99, petals))
+        return Stamp(edge, (81, 101), (beads,), both, HEART, detail)
     lobes = 10 + seed[5] % 5
-    edge = Edge(count=lobes, radius=88, small=30, is_bitten=False)
+    edge = Edge(number=lobes, radius=88, small=30, is_bitten=False)
     curves = (
         border(46, 58, petals),
         rosette(60, 87),
         border(90, 114, lobes, depth=117 - edge.cusp),
     )
-    milling = Dashes(radius=HEART - 3, count=60, wide=1.5, long=4.5)
+    milling = Dashes(radius=HEART - 3, number=60, wide=1.5, long=4.5)
     return Stamp(edge, (59, 89), (milling,), curves, HEART, detail)
 
 

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import Brand
 from loyalty import theme
 from loyalty.pages import ring, stamps
+from loyalty.pages.icons import SOURCE_ICONS, shapes_of
 from loyalty.pages.money import format_money
-from scoring.models import ActionKind, Source
+from scoring.models import ActionKind, Badge, Source
 
 register = template.Library()
 
@@ -28,26 +26,10 @@ SYMBOLS = frozenset(
     ("%", "g", "h", "kg", "km", "kWh", "l", "lb", "m", "mi", "min", "ml", "mm", "s")
 )
 
-SOURCE_ICONS = {
-    Source.PURCHASES: "purchase",
-    Source.PHYSICAL_VISITS: "visit",
-    Source.PRODUCT_USAGE: "usage",
-    Source.SOCIAL_MEDIA: "social",
-    Source.ONLINE_ENGAGEMENT: "online",
-    Source.MARKETING_ATTENTION: "attention",
-}
-
-
-@lru_cache(maxsize=64)
-def _shapes(name: str) -> SafeString:
-    # The files are our own, and hold shapes only.
-    return mark_safe(render_to_string(f"parts/icons/{name}.svg").strip())  # noqa: S308
-
-
 @register.inclusion_tag("parts/icon.html")
 def icon(name: str, kind: str = "") -> dict[str, Any]:
     """An icon beside a word."""
-    return {"shapes": _shapes(name), "kind": kind}
+    return {"shapes": shapes_of(name), "kind": kind}
 
 
 @register.inclusion_tag("parts/stamp.html")
@@ -57,7 +39,7 @@ def stamp(badge: Any, *, level: int = 1, earned: bool, size: str = "usual") -> d
     return {
         "source": Source(badge.source).slug,
         "stamp": stamps.engrave(badge.slug, level, detail),
-        "shapes": _shapes(SOURCE_ICONS[Source(badge.source)]),
+        "shapes": shapes_of(SOURCE_ICONS[Source(badge.source)]),
         "size": size,
         "earned": earned,
     }
@@ -118,6 +100,12 @@ def source_slug(number: int) -> str:
 def source_label(number: int) -> str:
     """The name of a source for people."""
     return str(Source(number).label)
+
+
+@register.filter
+def badge_level(number: int) -> str:
+    """A level of a badge in a word."""
+    return str(Badge.Level(number).label)
 
 
 @register.filter
