@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Brand, Customer, User
-from scoring.models import ActionKind, Badge, Venue
+from scoring.models import ActionKind, Badge, BadgeEarned, Due, Venue
 from tests.loyalty.forms import sent
 from tests.people import MONDAY, Person, record
 
@@ -209,16 +209,58 @@ def test_an_operator_adds_a_brand(db: None) -> None:
         assert client.get(page).status_code == 200, name
 
 
+# What is written into the form of each criterion, and what the badge is then earned for.
 BADGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "actions": (
-        {"parameter_kinds": ["purchase", "check_in"], "parameter_count": "5"},
-        {"kinds": ["purchase", "check_in"], "count": 5},
+        {
+            "parameter_kinds": ["purchase", "check_in"],
+            "parameter_conditions-0-field": "weekday",
+            "parameter_conditions-0-op": "in",
+            "parameter_conditions-0-value": "Saturday, Sunday",
+        },
+        {
+            "kinds": ["purchase", "check_in"],
+            "conditions": [{"field": "weekday", "op": "in", "value": ["sat", "sun"]}],
+        },
     ),
-    "venues": ({"parameter_count": "3"}, {"count": 3}),
-    "source_points": (
-        {"parameter_source": "purchases", "parameter_count": "500"},
-        {"source": "purchases", "count": 500},
+    "quantity": ({"parameter_kinds": ["purchase"]}, {"kinds": ["purchase"], "conditions": []}),
+    "venues": ({"parameter_kinds": ["check_in"]}, {"kinds": ["check_in"], "conditions": []}),
+    "streak": (
+        {"parameter_kinds": ["usage"], "parameter_count": "3", "parameter_per": "week"},
+        {"kinds": ["usage"], "conditions": [], "count": 3, "per": "week"},
     ),
+    "combination": (
+        {
+            "parameter_requires-0-count": "2",
+            "parameter_requires-0-kinds_chosen": ["check_in"],
+            "parameter_requires-0-conditions-0-field": "venue",
+            "parameter_requires-0-conditions-0-op": "is",
+            "parameter_requires-0-conditions-0-value": "Soho",
+            "parameter_requires-1-kinds_chosen": ["purchase"],
+            "parameter_per": "month",
+        },
+        {
+            "requires": [
+                {
+                    "kinds": ["check_in"],
+                    "count": 2,
+                    "conditions": [{"field": "venue", "op": "is", "value": "soho"}],
+                },
+                {"kinds": ["purchase"], "count": 1, "conditions": []},
+            ],
+            "per": "month",
+        },
+    ),
+    "source_points": ({"parameter_source": "purchases"}, {"source": "purchases"}),
+    "score": ({}, {}),
+}
+COMMON = {
+    "title": "Regular",
+    "slug": "regular",
+    "source": "2",
+    "position": "1",
+    "level_1": "5",
+    "level_2": "25",
 }
 
 
@@ -233,57 +275,98 @@ def test_every_criterion_has_a_form_that_was_tried() -> None:
 
 
 @pytest.mark.parametrize("criterion", BADGES)
-def test_a_badge_of_each_criterion(client: Client, foxglove: Brand, criterion: str) -> None:
+def test_a_badge_of_each_criterion(
+    client: Client, foxglove: Brand, used: Customer, criterion: str
+) -> None:
     filled_in, parameters = BADGES[criterion]
-    common = {
-        "title": "Regular",
-        "slug": "regular",
-        "source": "2",
-        "level": "silver",
-        "position": "1",
-    }
     url = badge_add(criterion)
-    data = form_of(client, url, "badge_form") | common | filled_in
+    data = form_of(client, url, "badge_form") | COMMON | filled_in
     assert client.post(url, data).status_code == 302
     badge = Badge.objects.get(brand=foxglove, slug="regular")
-    assert (badge.criterion, badge.parameters) == (criterion, parameters)
+    assert (badge.criterion, badge.parameters, badge.levels) == (criterion, parameters, [5, 25])
+    assert list(Due.objects.values_list("customer", "why")) == [(used.pk, "badge")]
     change = reverse("admin:scoring_badge_change", args=[badge.pk])
     page = client.get(change).content.decode()
     assert client.post(change, sent(page, "badge_form", title="Steady")).status_code == 302
     badge.refresh_from_db()
-    assert (badge.title, badge.criterion, badge.parameters) == ("Steady", criterion, parameters)
+    assert (badge.title, badge.parameters, badge.levels) == ("Steady", parameters, [5, 25])
+    page = client.get(reverse("admin:scoring_badge_changelist")).content.decode()
+    assert "5 · 25" in page
     # A second one of the same slug is refused in words.
     again = client.post(url, data)
     assert again.status_code == 200
     assert "already exists" in again.content.decode()
 
 
+CONDITION = {"parameter_conditions-0-field": "hour", "parameter_conditions-0-op": "is"}
+
+
 @pytest.mark.parametrize(
-    ("criterion", "instead", "sentence"),
+    ("criterion", "instead", "input_name", "sentence"),
     [
-        ("actions", {"parameter_kinds": []}, "At least one action kind is needed"),
-        ("actions", {"parameter_count": "0"}, "Must be between 1 and"),
-        ("actions", {"parameter_count": ""}, "A whole number is needed"),
-        ("venues", {"parameter_count": "many"}, "Enter a whole number"),
-        ("source_points", {"parameter_source": ""}, "Must be one of"),
+        ("actions", {"parameter_kinds": []}, "parameter_kinds", "At least one action kind"),
+        ("actions", {"level_1": "0"}, "level_1", "Must be between 1 and"),
+        ("actions", {"level_1": ""}, "level_1", "A whole number is needed"),
+        ("actions", {"level_1": "", "level_2": ""}, "level_1", "A whole number is needed"),
+        ("actions", {"level_3": "25"}, "level_3", "Must be more than 25"),
+        ("venues", {"level_2": "many"}, "level_2", "Enter a whole number"),
+        ("score", {"level_2": "1000"}, "level_2", "Must be between 1 and 999"),
+        ("source_points", {"parameter_source": ""}, "parameter_source", "Must be one of"),
+        (
+            "quantity",
+            {"parameter_kinds": ["purchase", "usage"]},
+            "parameter_kinds",
+            "different units",
+        ),
+        ("streak", {"parameter_per": ""}, "parameter_per", "Must be one of"),
+        ("venues", CONDITION, "parameter_conditions-0-value", "Write the value"),
+        ("combination", {"parameter_per": ""}, "parameter_per", "Must be one of"),
+        (
+            "combination",
+            {"parameter_requires-1-kinds_chosen": [], "parameter_requires-1-count": "2"},
+            "parameter_requires-1-kinds_chosen",
+            "Choose at least one kind",
+        ),
     ],
 )
 def test_a_mistake_in_a_badge_is_said_in_words(
-    client: Client, foxglove: Brand, criterion: str, instead: dict[str, Any], sentence: str
+    client: Client,
+    foxglove: Brand,
+    criterion: str,
+    instead: dict[str, Any],
+    input_name: str,
+    sentence: str,
 ) -> None:
-    common = {
-        "title": "Regular",
-        "slug": "regular",
-        "source": "2",
-        "level": "silver",
-        "position": "1",
-    }
     url = badge_add(criterion)
-    data = form_of(client, url, "badge_form") | common | BADGES[criterion][0] | instead
+    data = form_of(client, url, "badge_form") | COMMON | BADGES[criterion][0] | instead
     answer = client.post(url, data)
     assert answer.status_code == 200
-    assert sentence in answer.content.decode()
+    html = answer.content.decode()
+    assert sentence in html
+    assert f'name="{input_name}"' in html
     assert not Badge.objects.exists()
+
+
+def test_a_combination_needs_a_requirement(client: Client, foxglove: Brand) -> None:
+    url = badge_add("combination")
+    data = form_of(client, url, "badge_form") | COMMON | {"parameter_per": "week"}
+    answer = client.post(url, data)
+    assert answer.status_code == 200
+    assert "At least one requirement is needed here" in answer.content.decode()
+
+
+def test_a_badge_that_somebody_earned_stays(
+    client: Client, foxglove: Brand, used: Customer
+) -> None:
+    badge = Badge.objects.create(
+        brand=foxglove, slug="b", title="B", source=2, criterion="score", levels=[1]
+    )
+    BadgeEarned.objects.create(customer=used, badge=badge, level=1, earned_at=MONDAY)
+    url = reverse("admin:scoring_badge_delete", args=[badge.pk])
+    page = client.get(url).content.decode()
+    assert "would require deleting the following protected" in page
+    client.post(url, {"post": "yes"})
+    assert Badge.objects.filter(pk=badge.pk).exists()
 
 
 def test_the_choice_of_a_criterion_comes_first(client: Client, foxglove: Brand) -> None:
