@@ -253,14 +253,15 @@ STARTING_SOURCES: dict[str, Any] = {
 class Change:
     """One difference between two rule sets, in words; ``before`` or ``after`` is empty where there is none.
 
-    ``title`` is the rule's newest, and empty where the shape changed.
+    ``old`` and ``new`` are the rule's stages; where the shape changed there are none.
     """
 
     key: str
     what: Literal["new", "changed", "gone", "retitled", "shape"]
     before: str
     after: str
-    title: str = ""
+    old: tuple[RuleStage, ...] = ()
+    new: tuple[RuleStage, ...] = ()
 
 
 def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
@@ -279,8 +280,9 @@ def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:
             what = "gone"
         elif [_substance(s) for s in before] == [_substance(s) for s in after]:
             what = "retitled"
-        title = (after or before)[-1].title
-        changes.append(Change(key, what, _words(before), _words(after), title))
+        changes.append(
+            Change(key, what, _words(before), _words(after), tuple(before), tuple(after))
+        )
     shapes = sources_json(old.sources) if old else {}
     for slug, shape in sources_json(new.sources).items():
         if shapes.get(slug) != shape:

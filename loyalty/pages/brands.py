@@ -1,7 +1,5 @@
 """The pages before joining: all brands, one brand's landing, and its look."""
 
-from typing import NamedTuple
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -9,20 +7,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Brand
 from loyalty import access, theme
+from loyalty.pages.add import ways_to_add
 from loyalty.pages.rules import live_rules
-from scoring.models import Source
+from loyalty.pages.sample import find_sample
 from scoring.publication import current_document
 
 FIRST_RULES = 4
 YEAR = 365 * 24 * 3600
-
-
-class Share(NamedTuple):
-    """A source as the landing shows it: all of its weight, filled."""
-
-    source: Source
-    weight: int
-    sub_score: float = 100.0
 
 
 @require_safe
@@ -35,23 +26,21 @@ def brands(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def landing(request: HttpRequest, slug: str) -> HttpResponse:
-    """What a brand promises, what the score is made of, and how the first points are earned."""
-    brand = access.get_brand(slug)
-    document = current_document(brand=brand)
-    shapes = document.sources if document else {}
-    shares = [
-        Share(source, shapes[source].weight)
-        for source in map(Source.from_slug, theme.SOURCE_SLUGS)
-        if source in shapes and shapes[source].weight
-    ]
+    """What a brand promises, a sample score to play with, and how the first points are earned."""
+    brand, now = access.get_brand(slug), timezone.now()
+    ways = ways_to_add(brand, now=now)
     return render(
         request,
         "pages/landing.html",
         {
             "brand": brand,
             "customer": access.find_customer(request.user, slug),
-            "shares": shares,
-            "rules": live_rules(document, now=timezone.now())[:FIRST_RULES],
+            "sample": find_sample(request, brand, now=now),
+            "ways": ways,
+            # Where customers report nothing themselves, what systems report for them.
+            "rules": []
+            if ways
+            else live_rules(current_document(brand=brand), now=now)[:FIRST_RULES],
         },
     )
 

@@ -1,7 +1,7 @@
 """The rule book, which anyone may read."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +14,14 @@ from accounts.models import Brand
 from loyalty import access, theme
 from scoring.documents import RuleSetDocument, SourceShape
 from scoring.models import ActionKind, RuleSet, Source
-from scoring.publication import Change, current_document, current_rule_set, publications
+from scoring.publication import (
+    Change,
+    Publication,
+    current_document,
+    current_rule_set,
+    first_moment_of,
+    publications,
+)
 from scoring.rules import RuleStage
 
 VERSIONS = 10
@@ -100,37 +107,51 @@ def rule_book(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 class Told(NamedTuple):
-    """One change of a version: under what name, and the sentences that went and came."""
+    """One change of a version: under what name, what held before, and what holds from then on."""
 
     what: str
     name: str
     source: str
-    gone: list[str]
-    come: list[str]
+    was: list[str]
+    now: list[str]
 
 
 class Entry(NamedTuple):
-    """One version in the list of changes; ``since`` is the day from which it acts, None for always."""
+    """One version in the list of changes; ``since`` is the moment from which it acts, None for always."""
 
     rule_set: RuleSet
-    since: date | None
+    since: datetime | None
     changes: list[Told] | None
 
 
-def tell(change: Change) -> Told:
-    """A change with only those sentences that differ."""
-    before, after = change.before.splitlines(), change.after.splitlines()
+def tell(change: Change, moment: datetime) -> Told:
+    """A change as it is at the moment from which it acts; the past of a rule is not told again."""
     if change.what == "shape":
-        name, source = str(Source.from_slug(change.key).label), change.key
-    else:
-        name, source = change.title, ""
-    return Told(
-        change.what,
-        name,
-        source,
-        [line.removeprefix(f"{name}: ") for line in before if line not in after],
-        [line.removeprefix(f"{name}: ") for line in after if line not in before],
-    )
+        name = str(Source.from_slug(change.key).label)
+        return Told(
+            "shape", name, change.key, change.before.splitlines(), change.after.splitlines()
+        )
+    name = (change.new or change.old)[-1].title
+    if change.what == "retitled":
+        return Told("retitled", name, "", [change.old[-1].title], [name])
+    was, now = _sentences(change.old, moment), _sentences(change.new, moment)
+    if was == now:
+        # Only what holds later, or held long before, is another.
+        was, now = change.before.splitlines(), change.after.splitlines()
+        was, now = (
+            [line for line in was if line not in now],
+            [line for line in now if line not in was],
+        )
+    return Told("new" if not was else "gone" if not now else "changed", name, "", was, now)
+
+
+def _sentences(stages: Sequence[RuleStage], moment: datetime) -> list[str]:
+    return [
+        str(stage.sentence())
+        for stage in stages
+        if (stage.starts is None or stage.starts <= moment)
+        and (stage.ends is None or moment < stage.ends)
+    ]
 
 
 @require_safe
@@ -147,29 +168,28 @@ def rule_changes(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "brand": brand,
             "customer": access.find_customer(request.user, slug),
-            "entries": [
-                Entry(
-                    one.rule_set,
-                    _since(one.rule_set),
-                    None if one.changes is None else [tell(change) for change in one.changes],
-                )
-                for one in found[:VERSIONS]
-            ],
+            "entries": [_entry(one, brand) for one in found[:VERSIONS]],
             "older": found[VERSIONS - 1].rule_set.version if len(found) > VERSIONS else None,
             "is_first": not text,
         },
     )
 
 
-def _since(rule_set: RuleSet) -> date | None:
-    """The local date from which a version acts; None where it holds for the whole past."""
-    if rule_set.effective == "always":
-        return None
-    moment = rule_set.published_at
-    if rule_set.effective not in ("", "now"):
-        day = parse_date(rule_set.effective)
-        if day is not None:
-            return day
-        moment = parse_datetime(rule_set.effective) or moment
-    assert moment is not None
-    return moment.astimezone(rule_set.brand.zone).date()
+def _entry(one: Publication, brand: Brand) -> Entry:
+    moment = _acts_from(one.rule_set, brand)
+    return Entry(
+        one.rule_set,
+        None if one.rule_set.effective == "always" else moment,
+        None if one.changes is None else [tell(change, moment) for change in one.changes],
+    )
+
+
+def _acts_from(rule_set: RuleSet, brand: Brand) -> datetime:
+    """The moment from which a version acts; where that is always, when it was published."""
+    assert rule_set.published_at is not None
+    if rule_set.effective in ("", "now", "always"):
+        return rule_set.published_at
+    day = parse_date(rule_set.effective)
+    if day is not None:
+        return first_moment_of(day, brand=brand)
+    return parse_datetime(rule_set.effective) or rule_set.published_at

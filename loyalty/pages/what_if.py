@@ -176,7 +176,6 @@ def what_if(request: HttpRequest, customer: Customer) -> HttpResponse:
         when=WHEN,
         steppers=[_stepper(form, step, counts, quantities) for step in steps],
         found=found,
-        gain=found.then.score - found.otherwise.score,
         points=sum(line.points for line in found.lines),
         rises=rises_of(found),
         round_goal=next_round(found.today.score),

@@ -620,7 +620,7 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
         ("/b/foxglove/add", 14),
         ("/b/foxglove/usage", 8),
         ("/b/foxglove/me", 8),
-        ("/b/foxglove/", 8),
+        ("/b/foxglove/", 14),
     ],
 )
 def test_queries_do_not_grow_with_what_a_customer_did(
