@@ -286,9 +286,8 @@ CSRF_COOKIE_NAME = "__Host-laurel_csrf" if is_https else "laurel_csrf"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = [
-    "loyalty.intake.photos.Ceiling",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "loyalty.intake.photos.Ceiling",
 ]
 # What people hand in is for the process that serves it, and for nobody else on the machine.
 FILE_UPLOAD_PERMISSIONS = 0o600

@@ -30,7 +30,13 @@ FOXGLOVE: dict[str, Any] = {
     "time_zone": "Europe/London",
     "currency": "GBP",
     "kinds": [
-        {"slug": "purchase", "label": "Purchase", "source": "purchases", "unit": "money"},
+        {
+            "slug": "purchase",
+            "label": "Purchase",
+            "source": "purchases",
+            "unit": "money",
+            "attributes": {"receipt": "text"},
+        },
         {"slug": "check_in", "label": "Check-in", "source": "physical_visits", "unit": ""},
         {"slug": "usage", "label": "Brew", "source": "product_usage", "unit": "cups"},
     ],

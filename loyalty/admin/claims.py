@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -20,10 +20,13 @@ from accounts.models import Brand, User
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import dress, page_url, sees_several_brands
-from loyalty.admin.ledger import attribute_lines, local_moment, pending, quantity_words
+from loyalty.admin.ledger import attribute_lines, local_moment, pending, quantity_words, standing
 from loyalty.admin.sites import site
+from loyalty.intake.objections import LONGEST, answer_objection, may_be_accepted
+from loyalty.intake.purchases import alike_for_staff
+from loyalty.pages.photo import get_photo, send_photo
 from scoring.actions import DecisionRow, record_actions
-from scoring.models import Action
+from scoring.models import Action, Objection
 
 SHOWN = 50
 
@@ -36,8 +39,23 @@ def claims_of(user: Any) -> QuerySet[Action]:
     return (
         pending(Action.objects.filter(brand__in=access.staff_brands(user, Task.DECIDE_CLAIMS)))
         .exclude(identifier__customer__user=user)
-        .select_related("brand", "kind", "venue", "identifier__customer")
+        .select_related("brand", "kind", "venue", "identifier__customer", "evidence")
         .order_by("received_at", "pk")
+    )
+
+
+def objections_of(user: Any) -> QuerySet[Objection]:
+    """The objections that a user may answer, those that wait longest first; nobody's own."""
+    return (
+        Objection.objects.filter(
+            action__brand__in=access.staff_brands(user, Task.DECIDE_CLAIMS), answered_at=None
+        )
+        .exclude(action__identifier__customer__user=user)
+        .select_related(
+            "action__brand", "action__kind", "action__venue", "action__identifier__customer"
+        )
+        .prefetch_related("action__amendments")
+        .order_by("made_at", "pk")
     )
 
 
@@ -178,6 +196,7 @@ class ClaimsPage(View):
     ) -> HttpResponse:
         """The page."""
         claims = list(claims_of(request.user)[: SHOWN + 1])
+        alike = alike_for_staff(claims=claims[:SHOWN])
         request.current_app = site.name
         ticked = form.data.get("claims", [])
         return TemplateResponse(
@@ -198,17 +217,110 @@ class ClaimsPage(View):
                         else action.kind.unit,
                         "attributes": attribute_lines(action.attributes),
                         "ticked": action.pk in ticked,
+                        "has_photo": hasattr(action, "evidence"),
+                        "alike": [
+                            {
+                                "action": other,
+                                "is_theirs": other.identifier.customer_id
+                                == action.identifier.customer_id,
+                                "occurred": local_moment(other.occurred_at, action.brand),
+                                "quantity": quantity_words(other.quantity, other.kind),
+                            }
+                            for other in alike.get(action.pk, [])
+                        ],
                     }
                     for action in claims[:SHOWN]
                 ],
                 "more": len(claims) > SHOWN,
                 "form": form,
+                "objections": [_shown(one) for one in objections_of(request.user)[:SHOWN]],
                 "several": sees_several_brands(request),
             },
             status=status,
         )
 
 
+def _shown(objection: Objection) -> dict[str, Any]:
+    action = objection.action
+    amendments = action.amendments.all()
+    return {
+        "objection": objection,
+        "action": action,
+        "customer": action.identifier.customer,
+        "occurred": local_moment(action.occurred_at, action.brand),
+        "quantity": quantity_words(action.quantity, action.kind),
+        "unit": action.brand.currency if action.kind.unit == "money" else action.kind.unit,
+        "standing": standing(action)[1],
+        "reason": next((one.reason for one in amendments if one.reason), ""),
+        "may_be_accepted": may_be_accepted(action=action),
+    }
+
+
+class AnswerForm(forms.Form):
+    """The one answer to an objection, and whether what was refused counts after all."""
+
+    objection = forms.IntegerField()
+    answer = forms.CharField(max_length=LONGEST)
+    accept = forms.BooleanField(required=False)
+
+
+class ObjectionsPage(View):
+    """Where answers to objections are sent; they are read on the queue's page."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not access.staff_may(request.user, Task.DECIDE_CLAIMS):
+            raise PermissionDenied
+        form = AnswerForm(request.POST)
+        if not form.is_valid():
+            messages.error(
+                request, _("Nothing was answered. Write an answer of at most 500 letters.")
+            )
+            return redirect("admin:claims")
+        objection = objections_of(request.user).filter(pk=form.cleaned_data["objection"]).first()
+        if objection is None:
+            messages.warning(request, _("Somebody else has answered this in the meantime."))
+            return redirect("admin:claims")
+        accept = form.cleaned_data["accept"] and may_be_accepted(action=objection.action)
+        outcome = answer_objection(
+            objection=objection,
+            answer=form.cleaned_data["answer"],
+            accept=accept,
+            user=request.user,  # type: ignore[arg-type]
+            now=timezone.now(),
+        )
+        if outcome.status == "refused":
+            messages.error(request, outcome.reason)
+            return redirect("admin:claims")
+        said = "objection answered, accepted after all" if accept else "objection answered"
+        user: User = request.user  # type: ignore[assignment]
+        LogEntry.objects.log_actions(user.pk, [objection.action], CHANGE, said)
+        messages.success(
+            request,
+            _("Answered. It counts after all.")
+            if accept
+            else _("Answered. The customer reads it on the receipt."),
+        )
+        return redirect("admin:claims")
+
+
+class PhotoPage(View):
+    """The photo of a claim, for staff who may decide on it; also once it was decided."""
+
+    def get(self, request: HttpRequest, action_id: int) -> HttpResponse:
+        if not access.staff_may(request.user, Task.DECIDE_CLAIMS):
+            raise PermissionDenied
+        action = Action.objects.filter(
+            pk=action_id, brand__in=access.staff_brands(request.user, Task.DECIDE_CLAIMS)
+        ).first()
+        if action is None:
+            raise Http404
+        return send_photo(get_photo(action), small="small" in request.GET)
+
+
 def urls() -> list[URLPattern]:
     """The pages of this area."""
-    return [page_url("claims/", ClaimsPage, "claims")]
+    return [
+        page_url("claims/", ClaimsPage, "claims"),
+        page_url("claims/objections/", ObjectionsPage, "objections"),
+        page_url("claims/<int:action_id>/photo", PhotoPage, "claim_photo"),
+    ]

@@ -6,8 +6,8 @@ import warnings
 from threading import Lock
 from typing import Any, BinaryIO
 
-from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
@@ -99,21 +99,25 @@ def _encode(image: Image.Image, side: int) -> bytes:
     return out.getvalue()
 
 
-class Ceiling(FileUploadHandler):
-    """Lets no more than 10 MB of any uploaded file through to memory or disk.
+class Ceiling(TemporaryFileUploadHandler):
+    """Puts no more than 10 MB of any uploaded file on disk.
 
     What is larger arrives in the view without content but with its true size, and the other fields
     of its form arrive as they were: a form with too large a photo loses nothing else.
     """
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
-        """Pass the data on, as long as there is room."""
-        return raw_data if start + len(raw_data) <= MOST_BYTES else None
+    file: TemporaryUploadedFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Write the data, as long as there is room."""
+        if start + len(raw_data) <= MOST_BYTES:
+            super().receive_data_chunk(raw_data, start)
 
     def file_complete(self, file_size: int) -> UploadedFile[Any] | None:
-        """Stand in for a file that was cut off."""
+        """The file, or what stands in for one that was cut off."""
         if file_size <= MOST_BYTES:
-            return None
+            return super().file_complete(file_size)
+        self.file.close()
         return UploadedFile(
             file=io.BytesIO(), name=self.file_name, size=file_size, charset=self.charset
         )

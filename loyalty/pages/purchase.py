@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from accounts.models import Brand, Customer
+from accounts.models import Customer
 from loyalty import access
 from loyalty.intake.photos import PhotoError, read_photo
 from loyalty.intake.purchases import (
     Claim,
     find_alike,
     get_purchase_kind,
+    keeps_receipt_number,
     record_purchase_claim,
     usual_wait,
 )
@@ -29,6 +30,7 @@ from loyalty.pages.frame import customer_page, show
 from loyalty.pages.money import currency_symbol, format_money, parse_money
 from loyalty.pages.photo import send_photo
 from loyalty.pages.rules import rules_for
+from scoring.models import ActionKind
 
 OLDEST = timedelta(days=366)
 EXAMPLE = Decimal("24.90")
@@ -85,10 +87,13 @@ class PurchaseForm(forms.Form):
     kept = forms.UUIDField(widget=forms.HiddenInput, required=False)
     again = forms.BooleanField(required=False)
 
-    def __init__(self, *args: Any, brand: Brand, now: datetime, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: ActionKind, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        brand = kind.brand
         here = now.astimezone(brand.zone)
         self.brand, self.today = brand, here.date()
+        if not keeps_receipt_number(kind=kind):
+            del self.fields["receipt_number"]
         venue, day = self.fields["venue"], self.fields["bought_on"]
         assert isinstance(venue, forms.ChoiceField)
         venue.choices = [
@@ -123,7 +128,7 @@ class PurchaseForm(forms.Form):
             bought_on=self.cleaned_data["bought_on"],
             bought_at=self.cleaned_data["bought_at"],
             venue=self.cleaned_data["venue"] or None,
-            receipt_number=self.cleaned_data["receipt_number"],
+            receipt_number=self.cleaned_data.get("receipt_number", ""),
             photo=photo,
         )
 
@@ -165,7 +170,7 @@ def purchase(request: HttpRequest, customer: Customer) -> HttpResponse:
     kind = get_purchase_kind(brand=brand)
     if kind is None:
         raise Http404
-    form = PurchaseForm(request.POST or None, request.FILES or None, brand=brand, now=now)
+    form = PurchaseForm(request.POST or None, request.FILES or None, kind=kind, now=now)
     kept, alike = None, None
     if request.method == "POST":
         kept = _photo_of(form, customer)

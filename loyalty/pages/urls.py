@@ -5,6 +5,7 @@ from django.urls import path
 from loyalty.pages import (
     activity,
     add,
+    app,
     answers,
     app,
     badges,
@@ -36,6 +37,13 @@ urlpatterns = [
     path("offline", app.offline, name="offline"),
     path("b/<slug:slug>/manifest.webmanifest", app.manifest, name="manifest"),
     path("b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"),
+    path("b/<slug:slug>/outbox", outbox.outbox, name="outbox"),
+    path("sw.js", app.worker, name="worker"),
+    path("offline", app.offline, name="offline"),
+    path("b/<slug:slug>/manifest.webmanifest", app.manifest, name="manifest"),
+    path(
+        "b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"
+    ),
     path("b/<slug:slug>/outbox", outbox.outbox, name="outbox"),
     path("b/<slug:slug>/look.<slug:fingerprint>.css", brands.look, name="look"),
     path("b/<slug:slug>/join", join.join, name="join"),

@@ -103,7 +103,7 @@ def test_a_mistake_in_an_attribute_is_said_in_words(
     answer = client.post(url, data)
     assert answer.status_code == 200
     assert sentence in answer.content.decode()
-    assert ActionKind.objects.get(brand=foxglove, slug="purchase").attributes == {}
+    assert ActionKind.objects.get(brand=foxglove, slug="purchase").attributes == {"receipt": "text"}
 
 
 def test_the_type_of_an_attribute_in_use_stays(
