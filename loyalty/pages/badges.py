@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -226,7 +226,7 @@ def drawn(
         f"{draw.__name__} {share_image.EDITION} {picture!r}".encode()
     ).hexdigest()[:32]
     etag = f'"{mark}"'
-    response = cast("HttpResponse | None", get_conditional_response(request, etag=etag))
+    response = get_conditional_response(request, etag=etag)
     if response is None:
         png = cache.get_or_set(f"picture:{mark}", lambda: draw(picture), DRAWN_FOR)
         response = HttpResponse(png, content_type="image/png")

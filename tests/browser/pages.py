@@ -34,6 +34,7 @@ OWN = {
     "purchase": "/b/{slug}/purchase",
     "usage": "/b/{slug}/usage",
     "badges": "/b/{slug}/badges",
+    "badge": "/b/{slug}/badges/regular",
     "board": "/b/{slug}/board",
     "rules": "/b/{slug}/rules",
     "me": "/b/{slug}/me",
