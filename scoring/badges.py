@@ -26,7 +26,7 @@ from .models import Badge, BadgeEarned, RuleSet
 from .problems import Problem, Reader
 from .ranks import redis_client
 from .shape import stored_shape
-from .statements import brand_time, execute
+from .statements import brand_time, execute, set_locally
 from .vocabulary import Vocabulary
 
 LEVELS_MAX = len(Badge.Level)
@@ -126,6 +126,8 @@ def award_badges(
         if change.kinds is None or change.sources & seen.sources or seen.kinds & set(change.kinds)
     ]
     if asked:
+        # As scoring itself: what is looked up by index is fenced, and all else joins by hash.
+        set_locally(enable_nestloop="off")
         execute(
             ready.award,
             {
@@ -135,6 +137,7 @@ def award_badges(
                 "now": now,
             },
         )
+        set_locally(enable_nestloop="on")
 
 
 def mark_badge_changed(*, badge: Badge, now: datetime) -> None:
@@ -219,7 +222,8 @@ def badges_of(*, customer: Customer) -> list[BadgeView]:
     if fingerprint is None:
         return []
     ready = _ready(brand.pk, fingerprint, rule_set_id)
-    with brand_time(brand):
+    # Planning costs many times what running for one customer does.
+    with brand_time(brand, plan_cache_mode="force_generic_plan", enable_nestloop="off"):
         rows = execute(ready.progress, _asked_all([customer.pk], ready))
     return sorted(
         (_view(ready, holders, *row) for row in rows),
@@ -354,9 +358,9 @@ def _ready(brand_id: int, _fingerprint: str, rule_set_id: int | None) -> Ready:
         vocabulary,
         badges,
         seen,
-        award=(head + earned + _AWARD).as_string(None),
-        compare=(head + earned + _COMPARE).as_string(None),
-        progress=(head + _PROGRESS).as_string(None),
+        award=(head + earned + _HELD + _AWARD).as_string(None),
+        compare=(head + earned + _HELD + _COMPARE).as_string(None),
+        progress=(head + _HELD + _PROGRESS).as_string(None),
     )
 
 
@@ -459,32 +463,37 @@ earned AS MATERIALIZED (
     )
 
 
-# Grain: a level that is gained, lost or moved. What stays as it was is not written. Index: held badges by customer.
+# Grain: a level that is held. Index: held badges by customer.
+_HELD = sql.SQL(""",
+held AS MATERIALIZED (
+    SELECT one.id, one.customer_id, one.badge_id, one.level, one.earned_at, asked.why
+    FROM asked CROSS JOIN LATERAL (
+        SELECT * FROM scoring_badgeearned AS one
+        WHERE one.customer_id = asked.customer_id AND one.badge_id = asked.badge_id AND one.revoked_at IS NULL OFFSET 0
+    ) AS one
+)""")
+# Grain: a level that is gained, lost or moved. What stays as it was is not written.
 _AWARD = sql.SQL(""",
+lost AS (
+    SELECT held.id, held.why FROM held WHERE NOT EXISTS (
+        SELECT FROM earned WHERE earned.customer_id = held.customer_id AND earned.badge_id = held.badge_id
+            AND earned.level = held.level)
+),
 revoked AS (
-    UPDATE scoring_badgeearned AS held SET revoked_at = %(now)s, revoked_why = asked.why
-    FROM asked
-    WHERE held.customer_id = asked.customer_id AND held.badge_id = asked.badge_id AND held.revoked_at IS NULL
-        AND NOT EXISTS (
-            SELECT FROM earned WHERE earned.customer_id = held.customer_id AND earned.badge_id = held.badge_id
-                AND earned.level = held.level)
+    UPDATE scoring_badgeearned AS row
+    SET revoked_at = %(now)s, revoked_why = (SELECT lost.why FROM lost WHERE lost.id = row.id)
+    WHERE row.id = ANY(ARRAY(SELECT lost.id FROM lost))
 )
-INSERT INTO scoring_badgeearned AS held (customer_id, badge_id, level, earned_at, revoked_why)
+INSERT INTO scoring_badgeearned (customer_id, badge_id, level, earned_at, revoked_why)
 SELECT earned.customer_id, earned.badge_id, earned.level, earned.earned_at, '' FROM earned
 WHERE NOT EXISTS (
-    SELECT FROM scoring_badgeearned AS same WHERE same.customer_id = earned.customer_id
-        AND same.badge_id = earned.badge_id AND same.level = earned.level AND same.revoked_at IS NULL
-        AND same.earned_at = earned.earned_at)
+    SELECT FROM held WHERE held.customer_id = earned.customer_id AND held.badge_id = earned.badge_id
+        AND held.level = earned.level AND held.earned_at = earned.earned_at)
 ORDER BY earned.customer_id, earned.badge_id, earned.level
 ON CONFLICT (customer_id, badge_id, level) WHERE revoked_at IS NULL DO UPDATE SET earned_at = excluded.earned_at
 """)
 # Grain: a level that is held otherwise than a recomputation has it. Who is due is known to be behind.
-_COMPARE = sql.SQL(""",
-held AS (
-    SELECT held.customer_id, held.badge_id, held.level, held.earned_at
-    FROM asked JOIN scoring_badgeearned AS held ON held.customer_id = asked.customer_id
-        AND held.badge_id = asked.badge_id AND held.revoked_at IS NULL
-)
+_COMPARE = sql.SQL("""
 SELECT customer_id, badge.slug, level, earned.earned_at, held.earned_at
 FROM earned FULL JOIN held USING (customer_id, badge_id, level)
 JOIN scoring_badge AS badge ON badge.id = badge_id
@@ -498,14 +507,12 @@ ORDER BY customer_id, badge.slug, level
 """)
 # Grain: a badge that is asked for, of one customer.
 _PROGRESS = sql.SQL("""
-SELECT asked.badge_id, coalesce(progress.reached, 0), coalesce(held.level, 0)::int, held.earned_at, held.id
+SELECT asked.badge_id, coalesce(progress.reached, 0), coalesce(highest.level, 0)::int, highest.earned_at, highest.id
 FROM asked
 LEFT JOIN (
     SELECT customer_id, badge_id, max(reached) AS reached FROM reached GROUP BY customer_id, badge_id
 ) AS progress ON progress.customer_id = asked.customer_id AND progress.badge_id = asked.badge_id
-LEFT JOIN LATERAL (
-    SELECT * FROM scoring_badgeearned AS one
-    WHERE one.customer_id = asked.customer_id AND one.badge_id = asked.badge_id AND one.revoked_at IS NULL
-    ORDER BY one.level DESC LIMIT 1
-) AS held ON TRUE
+LEFT JOIN (
+    SELECT DISTINCT ON (customer_id, badge_id) * FROM held ORDER BY customer_id, badge_id, level DESC
+) AS highest ON highest.customer_id = asked.customer_id AND highest.badge_id = asked.badge_id
 """)

@@ -181,9 +181,13 @@ class Condition:
         )
         if self.op in ("is_set", "is_not_set"):
             return format_lazy("{} {}", name, OPERATORS[self.op])
+        return format_lazy("{} {} {}", name, OPERATORS[self.op], self.value_words(vocabulary))
+
+    def value_words(self, vocabulary: Vocabulary) -> str:
+        """The value in words, several joined by “or”."""
         items = self.value if isinstance(self.value, tuple) else (self.value,)
         words = [str(self._word(item, vocabulary)) for item in items]
-        return format_lazy("{} {} {}", name, OPERATORS[self.op], get_text_list(words, str(_("or"))))
+        return get_text_list(words, str(_("or")))
 
     def _word(self, item: Any, vocabulary: Vocabulary) -> Any:
         if self.type == "weekday":

@@ -129,14 +129,27 @@ def matches(
 
 
 def what(kinds: Collection[str], conditions: Collection[Condition], vocabulary: Vocabulary) -> str:
-    """“Check-in or Tasting, when venue is Soho”."""
-    labels = get_text_list([vocabulary.kinds[slug].label for slug in kinds], _("or"))
-    if not conditions:
-        return labels
-    words = [str(condition.sentence(vocabulary)) for condition in conditions]
+    """“Check-in or Tasting at Soho”, “Purchase before 9:00, when items is at least 2”."""
+    said = get_text_list([vocabulary.kinds[slug].label for slug in kinds], _("or"))
+    rest = []
+    for condition in conditions:
+        words = {"actions": said, "value": condition.value_words(vocabulary)}
+        match condition.field, condition.op:
+            case "venue", "is" | "in":
+                said = _("%(actions)s at %(value)s") % words
+            case "weekday", "is" | "in":
+                said = _("%(actions)s on %(value)s") % words
+            case "hour", "less_than":
+                said = _("%(actions)s before %(value)s") % words
+            case "hour", "at_least":
+                said = _("%(actions)s from %(value)s on") % words
+            case _field, _op:
+                rest.append(str(condition.sentence(vocabulary)))
+    if not rest:
+        return said
     return _("%(actions)s, when %(conditions)s") % {
-        "actions": labels,
-        "conditions": get_text_list(words, _("and")),
+        "actions": said,
+        "conditions": get_text_list(rest, _("and")),
     }
 
 
@@ -150,6 +163,14 @@ def times(count: int, words: str) -> str:
 def number(count: int) -> str:
     """A whole number as the language in force writes it."""
     return str(number_format(count, force_grouping=True))
+
+
+# The postings of one customer on one day, ``day``. Index: postings by customer; all entries of it are looked through.
+# Fenced, as all that is looked up by index is (``scoring.facts``).
+POSTINGS_OF_DAY = sql.SQL("""
+        SELECT * FROM scoring_posting AS one
+        WHERE one.customer_id = day.customer_id AND one.local_date = day.local_date OFFSET 0
+    """)
 
 
 def targets(levels: Collection[int]) -> sql.Composable:

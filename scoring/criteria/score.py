@@ -14,7 +14,7 @@ from scoring.rules.base import Field
 from scoring.shape import SUB_SCORE, shape_values
 from scoring.vocabulary import Vocabulary
 
-from .base import Criterion, Judged, number, targets
+from .base import POSTINGS_OF_DAY, Criterion, Judged, number, targets
 
 # Half-lives to a block: a power of two that is as large, and its reciprocal twice over, are still doubles.
 BLOCK = 450
@@ -52,12 +52,14 @@ class ScoreReached(Criterion):
         # What is left of all earlier points is summed up as points x 2^(age of the customer's first day in half-lives),
         # so that one running sum serves every day: the score of each day in one pass. In blocks, because a power of two
         # ends at 1023; what is older than the block before is as good as nothing. Only the days on which a target was
-        # first reached are then looked into, award by award. Index: daily points and postings by customer.
+        # first reached are then looked into, award by award.
         return sql.SQL("""
     WITH daily AS MATERIALIZED (
         SELECT daily.customer_id, daily.source, daily.local_date, daily.points,
             daily.local_date - min(daily.local_date) OVER (PARTITION BY daily.customer_id) AS day
-        FROM asked JOIN scoring_dailypoints AS daily ON daily.customer_id = asked.customer_id
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM scoring_dailypoints AS one WHERE one.customer_id = asked.customer_id OFFSET 0
+        ) AS daily
         WHERE asked.badge_id = {badge} AND daily.points <> 0
     ),
     -- Grain: a day with awards, and a source.
@@ -92,9 +94,10 @@ class ScoreReached(Criterion):
     award AS (
         SELECT day.customer_id, day.local_date, action.occurred_at AS at, posting.source, sum(posting.points) AS points
         FROM first_day AS day
-        JOIN scoring_posting AS posting ON posting.customer_id = day.customer_id
-            AND posting.local_date = day.local_date
-        JOIN scoring_action AS action ON action.id = posting.action_id
+        CROSS JOIN LATERAL ({postings}) AS posting
+        CROSS JOIN LATERAL (
+            SELECT one.occurred_at FROM scoring_action AS one WHERE one.id = posting.action_id OFFSET 0
+        ) AS action
         GROUP BY day.customer_id, day.local_date, action.occurred_at, posting.source
         HAVING sum(posting.points) <> 0
     ),
@@ -120,4 +123,5 @@ class ScoreReached(Criterion):
                 SUB_SCORE.format(faded=sql.SQL("shape.points"))
             ),
             targets=targets(judged.levels),
+            postings=POSTINGS_OF_DAY,
         )

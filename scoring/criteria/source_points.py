@@ -14,7 +14,7 @@ from scoring.rules.base import Field
 from scoring.rules.combo import parse_source
 from scoring.vocabulary import Vocabulary
 
-from .base import Criterion, Judged, number, targets
+from .base import POSTINGS_OF_DAY, Criterion, Judged, number, targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,16 @@ class SourcePoints(Criterion):
         }
 
     def reached(self, judged: Judged) -> sql.Composable:
-        # The daily sums tell the day; only that day's postings are read for the moment. Index: daily points and
-        # postings by customer.
+        # The daily sums tell the day; only that day's postings are read for the moment.
         return sql.SQL("""
     WITH daily AS (
         SELECT daily.customer_id, daily.local_date,
             sum(daily.points) OVER (PARTITION BY daily.customer_id ORDER BY daily.local_date)::bigint AS total
-        FROM asked JOIN scoring_dailypoints AS daily ON daily.customer_id = asked.customer_id
-        WHERE asked.badge_id = {badge} AND daily.source = {source}
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM scoring_dailypoints AS one
+            WHERE one.customer_id = asked.customer_id AND one.source = {source} OFFSET 0
+        ) AS daily
+        WHERE asked.badge_id = {badge}
     ),
     first_day AS (
         SELECT DISTINCT ON (daily.customer_id, target.needed) daily.*
@@ -64,9 +66,11 @@ class SourcePoints(Criterion):
             PARTITION BY day.customer_id, day.local_date ORDER BY action.occurred_at DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))::bigint AS reached
     FROM (SELECT DISTINCT * FROM first_day) AS day
-    JOIN scoring_posting AS posting ON posting.customer_id = day.customer_id
-        AND posting.local_date = day.local_date AND posting.source = {source}
-    JOIN scoring_action AS action ON action.id = posting.action_id
+    CROSS JOIN LATERAL ({postings}) AS posting
+    CROSS JOIN LATERAL (
+        SELECT one.occurred_at FROM scoring_action AS one WHERE one.id = posting.action_id OFFSET 0
+    ) AS action
+    WHERE posting.source = {source}
     GROUP BY day.customer_id, day.local_date, day.total, action.occurred_at
     HAVING sum(posting.points) <> 0
     UNION ALL
@@ -75,4 +79,5 @@ class SourcePoints(Criterion):
             badge=sql.Literal(judged.badge_id),
             source=sql.Literal(self.source.value),
             targets=targets(judged.levels),
+            postings=POSTINGS_OF_DAY,
         )

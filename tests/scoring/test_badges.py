@@ -86,7 +86,7 @@ EXAMPLES = {
             ("c", "11-21 10:00"),
         ],
         before=2,
-        sentence="3 \N{MULTIPLICATION SIGN} buy or use, when hour is less than 12:00",
+        sentence="3 \N{MULTIPLICATION SIGN} buy or use before 12:00",
     ),
     "quantity": Example(
         {"kinds": ["buy"], "conditions": []},
@@ -774,3 +774,81 @@ def test_what_is_wrong_with_a_badge_is_named(
             criterion=criterion, parameters=parameters, levels=levels, vocabulary=vocabulary
         )
     assert problem in raised.value.problems
+
+
+@pytest.mark.parametrize(
+    ("conditions", "sentence"),
+    [
+        ([("venue", "is", "soho")], "buy at Soho"),
+        ([("venue", "in", ["soho", "camden"])], "buy at Soho or Camden"),
+        ([("weekday", "in", ["sat", "sun"])], "buy on Saturday or Sunday"),
+        ([("hour", "at_least", 18), ("venue", "is", "soho")], "buy from 18:00 on at Soho"),
+        ([("hour", "at_most", 9)], "buy, when hour is at most 9:00"),
+        (
+            [("quantity", "at_least", 5), ("venue", "is", "soho"), ("channel", "is_set", None)],
+            "buy at Soho, when quantity is at least 5 and channel is given",
+        ),
+    ],
+)
+def test_what_it_takes_is_said_in_words(
+    conditions: list[tuple[str, str, Any]], sentence: str
+) -> None:
+    vocabulary = Vocabulary.of(brand_with())
+    parsed = parse_badge(
+        criterion="actions",
+        parameters={
+            "kinds": ["buy"],
+            "conditions": [
+                {"field": field, "op": op, "value": value} for field, op, value in conditions
+            ],
+        },
+        levels=[1],
+        vocabulary=vocabulary,
+    )
+    assert parsed.sentence(1, vocabulary) == sentence
+
+
+@pytest.mark.parametrize(
+    ("per", "sentences"),
+    [
+        ("day", ("buy + visit, on one day", "buy + visit, on each of 2 days")),
+        ("month", ("buy + visit, in one month", "buy + visit, in each of 2 months")),
+        ("year", ("buy + visit, in one year", "buy + visit, in each of 2 years")),
+        ("ever", ("buy + visit", "buy + visit, 2 times over")),
+    ],
+)
+def test_a_combination_in_words(per: str, sentences: tuple[str, str]) -> None:
+    vocabulary = Vocabulary.of(brand_with())
+    parsed = parse_badge(
+        criterion="combination",
+        parameters={"requires": [{"kinds": ["buy"]}, {"kinds": ["visit"]}], "per": per},
+        levels=[1, 2],
+        vocabulary=vocabulary,
+    )
+    assert (parsed.sentence(1, vocabulary), parsed.sentence(2, vocabulary)) == sentences
+
+
+def test_a_streak_and_a_quantity_in_words() -> None:
+    vocabulary = Vocabulary.of(brand_with())
+    said = [
+        parse_badge(
+            criterion=criterion, parameters=parameters, levels=[1, 2], vocabulary=vocabulary
+        ).sentence(level, vocabulary)
+        for criterion, parameters in (
+            ("streak", {"kinds": ["buy"], "per": "week"}),
+            ("streak", {"kinds": ["buy"], "per": "month"}),
+            ("quantity", {"kinds": ["use"]}),
+            ("quantity", {"kinds": ["visit"]}),
+        )
+        for level in (1, 2)
+    ]
+    assert said == [
+        "buy in 1 week",
+        "buy in each of 2 weeks in a row",
+        "buy in 1 month",
+        "buy in each of 2 months in a row",
+        "use: 1 km in all",
+        "use: 2 km in all",
+        "visit: 1 in all",
+        "visit: 2 in all",
+    ]
