@@ -48,12 +48,15 @@ class Others(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some actions one by one, and those before and after them together: all sum to the source."""
+    """A page of actions one by one, and those that it does not list together; both sum to ``whole``.
 
-    larger: Others | None
+    The first page's whole is all, the next one's what the first did not list, and so on: what is tapped is what opens.
+    """
+
+    number: int
     actions: Sequence[ActionSum]
     smaller: Others | None
-    number: int
+    whole: Others
 
 
 def sums_of(lines: Sequence[Line]) -> list[ActionSum]:
@@ -80,17 +83,16 @@ def sums_of(lines: Sequence[Line]) -> list[ActionSum]:
 def part_of(sums: Sequence[ActionSum], number: int) -> Part:
     """The page of that number, counted from 1."""
     start = (number - 1) * PAGE
+    rest = sums[start + PAGE :]
     return Part(
-        _together(sums[:start]),
-        sums[start : start + PAGE],
-        _together(sums[start + PAGE :]),
         number,
+        sums[start : start + PAGE],
+        _together(rest) if rest else None,
+        _together(sums[start:]),
     )
 
 
-def _together(sums: Sequence[ActionSum]) -> Others | None:
-    if not sums:
-        return None
+def _together(sums: Sequence[ActionSum]) -> Others:
     return Others(
         len(sums),
         sum(one.points for one in sums),

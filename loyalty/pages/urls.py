@@ -5,7 +5,6 @@ from django.urls import path
 from loyalty.pages import (
     activity,
     add,
-    app,
     answers,
     app,
     badges,

@@ -33,7 +33,7 @@ class WhatIfForm(forms.Form):
         label=_("Until when"),
         choices=WHEN,
         coerce=int,
-        empty_value=WEEK,
+        empty_value="",
         required=False,
         widget=forms.RadioSelect,
     )
@@ -99,7 +99,7 @@ class Stepper(NamedTuple):
     """One row of the form: a step, the field that counts it, and what it costs each time."""
 
     step: Step
-    count: forms.BoundField
+    often: forms.BoundField
     value: int
     amount: forms.BoundField | None
     usual: Decimal | None
