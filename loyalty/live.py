@@ -15,12 +15,10 @@ import resource
 import signal
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from types import FrameType
-from typing import Any
 from urllib.parse import parse_qs
 
 import redis.asyncio
@@ -44,6 +42,7 @@ MOST_OF_ONE_CUSTOMER = 20
 TOLD_AT_ONCE = 25
 PACE_SECONDS = 0.25
 LONGEST_PAUSE = 2.0
+ANSWER_SECONDS = 5
 # Beside streams a process opens files, and connections for pages.
 OTHER_FILES = 256
 
@@ -112,15 +111,18 @@ class Live:
         """``most`` streams are open at once; whoever comes then is sent away, and asks every few seconds instead."""
         self.most = most
         self.count = 0
-        self._redis = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2)
+        # No socket_timeout: redis-py would send by asyncio.wait_for, which loses a cancellation now and then.
+        self._redis = redis.asyncio.Redis.from_url(
+            redis_url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=None
+        )
         self._own_channel = f"{settings.LAUREL_REDIS_PREFIX}live"
-        self._pubsub: redis.asyncio.client.PubSub | None = None
         self._audiences: dict[str, Audience] = {}
+        self._is_changed = asyncio.Event()
         self._unread: set[str] = set()
         self._is_unread = asyncio.Event()
         self._late: dict[Stream, Audience] = {}
         self._is_late = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self.work: asyncio.Task[None] | None = None
         self._is_closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,7 +139,7 @@ class Live:
             MOST_OF_ONE_CUSTOMER
         ):
             return await _refuse(send, 429)
-        if not self._tasks:
+        if self.work is None:
             self._begin()
         until = asyncio.get_running_loop().time() + STREAM_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311
         stream = Stream(send, until)
@@ -147,10 +149,7 @@ class Live:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             stream.say(audience.revision)
-            if len(audience.streams) == 1 and self._pubsub is not None:
-                # Where Redis is away, it is subscribed to with all others once it is back.
-                with suppress(redis.RedisError, OSError):
-                    await self._pubsub.subscribe(channel)
+            self._is_changed.set()
             while (await receive())["type"] != "http.disconnect":
                 pass
         finally:
@@ -160,29 +159,32 @@ class Live:
             audience.streams.remove(stream)
             if not audience.streams:
                 del self._audiences[channel]
-                if self._pubsub is not None:
-                    with suppress(redis.RedisError, OSError):
-                        await self._pubsub.unsubscribe(channel)
+                self._is_changed.set()
 
     def close(self) -> None:
         """End all streams and open no more."""
         self._is_closing = True
-        for task in self._tasks:
-            task.cancel()
+        if self.work is not None:
+            self.work.cancel()
         for audience in self._audiences.values():
             for stream in audience.streams:
                 stream.end()
 
     def _begin(self) -> None:
-        work: list[Coroutine[Any, Any, None]] = [
-            self._listen(),
-            self._read(),
-            self._tell(),
-            self._beat(),
-        ]
-        self._tasks = [asyncio.create_task(one) for one in work]
+        self.work = asyncio.create_task(self._work())
         self.most = min(self.most, _room_for(self.most))
         self._close_on_signals()
+
+    async def _work(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for task in (self._listen(), self._read(), self._tell(), self._beat()):
+                    group.create_task(task)
+        except ExceptionGroup:
+            log.exception("Streams have failed; pages ask every few seconds instead.")
+            self.close()
+        finally:
+            await self._redis.aclose()
 
     def _close_on_signals(self) -> None:
         """Let streams end when the server is asked to stop; it would wait for them, and tells nobody before."""
@@ -211,18 +213,30 @@ class Live:
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.connect()
-                    self._pubsub = pubsub
-                    await pubsub.subscribe(self._own_channel, *self._audiences)
-                    log.info("Listening for new scores.")
+                    await pubsub.subscribe(self._own_channel)
                     pause = 0.1
-                    await self._hear(pubsub)
-            except (redis.RedisError, OSError) as error:
-                log.warning("Redis is away (%s); open pages are told when it is back.", error)
-            finally:
-                self._pubsub = None
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._follow(pubsub))
+                        group.create_task(self._hear(pubsub))
+            except* (redis.RedisError, OSError) as errors:
+                log.warning(
+                    "Redis is away (%s); open pages are told when it is back.", errors.exceptions[0]
+                )
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _follow(self, pubsub: redis.asyncio.client.PubSub) -> None:
+        """Keep the subscriptions of a connection those of the open pages."""
+        subscribed: set[str] = set()
+        while True:
+            self._is_changed.clear()
+            wanted = set(self._audiences)
+            if wanted - subscribed:
+                await pubsub.subscribe(*(wanted - subscribed))
+            if subscribed - wanted:
+                await pubsub.unsubscribe(*(subscribed - wanted))
+            subscribed = wanted
+            await self._is_changed.wait()
 
     async def _hear(self, pubsub: redis.asyncio.client.PubSub) -> None:
         is_asked = False
@@ -259,7 +273,8 @@ class Live:
                 for brand_id, audiences in of_brand.items():
                     _scores, revisions, _complete = ranks.keys_of(brand_id)
                     numbers = [str(audience.customer_id) for audience in audiences]
-                    read = await self._redis.hmget(revisions, numbers)
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        read = await self._redis.hmget(revisions, numbers)
                     for audience, revision in zip(audiences, read, strict=True):
                         self._heard(audience, int(revision or 0))
 

@@ -39,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["REDIS_URL"] = (
             f"{os.environ['REDIS_URL'].split('?')[0]}?db={int(worker[2:]) + 1}"
         )
+        # What is published is heard in every database.
+        os.environ["LAUREL_REDIS_PREFIX"] = f"laurel-{worker}:"
     os.environ["DJANGO_SETTINGS_MODULE"] = "loyalty.settings"
     # Playwright's loop runs in the thread of the test, and Django takes that for an async view.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

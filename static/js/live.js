@@ -12,12 +12,15 @@ const SOON = 500;
 const ASK = 5_000;
 const FIRST_WORD = 10_000; // a stream says something at once
 const SILENCE = 50_000; // and then again every 20 seconds
+const RETRY = 60_000; // after a stream is not to be had, again and again
 const GAP = 1_000; // between two changes, so that each is seen and heard
 const ROLL = 600;
 
 let stream = null;
+let tried = 0;
 let timer = 0;
-let failures = 0;
+let failures = 0; // streams that said nothing, one after the other
+let misses = 0; // questions without an answer
 let shown = Number(live.revision);
 let newest = shown;
 let isFetching = false;
@@ -25,7 +28,8 @@ let isFetching = false;
 // --- hearing of changes
 
 function listen() {
-  if (!window.EventSource) return again(ASK);
+  tried = Date.now();
+  if (!window.EventSource) return lose();
   stream = new EventSource(`${live.stream}?ticket=${encodeURIComponent(live.ticket)}`);
   stream.onmessage = (message) => {
     failures = 0;
@@ -44,7 +48,7 @@ function expect(time) {
 function lose() {
   hush();
   failures += 1;
-  again(failures === 1 ? SOON : ASK);
+  askLater();
 }
 
 function hush() {
@@ -53,10 +57,10 @@ function hush() {
   stream = null;
 }
 
-// Not all pages of a server that was started again at the same moment.
-function again(time) {
+// Soon, then less and less often; and not all pages of a server that was started again at the same moment.
+function askLater() {
   clearTimeout(timer);
-  timer = setTimeout(ask, time * (1 + Math.random()));
+  timer = setTimeout(ask, Math.min(SOON * 2 ** (failures + misses - 1), ASK) * (1 + Math.random()));
 }
 
 async function ask() {
@@ -66,23 +70,24 @@ async function ask() {
     if (document.hidden || stream) return;
     if (answer.ok) {
       const { revision, ticket } = await answer.json();
+      misses = 0;
       live.ticket = ticket;
       heard(revision);
-      if (failures < 4 || failures % 12 === 0) return listen();
+      if (failures < 4 || Date.now() - tried > RETRY) return listen();
     } else if (answer.status < 500 && answer.status !== 429) {
       return; // signed out, or no member any more
+    } else {
+      misses += 1;
     }
   } catch {
-    // No network, or no server: it is asked again.
+    misses += 1; // no network, or no server
   }
-  if (document.hidden) return;
-  failures += 1;
-  again(ASK);
+  if (!document.hidden) askLater();
 }
 
 function wake() {
   if (document.hidden || stream) return;
-  failures = 0;
+  failures = misses = 0;
   ask();
 }
 
