@@ -13,9 +13,12 @@ from loyalty.demo.make import Made, make_demo
 from loyalty.demo.people import CUSTOMER, LOGINS, MANAGER, MARKETER, make_people
 from loyalty.intake import check_ins, purchases, usage
 from loyalty.intake.forms import get_identifier
+from scoring.badges import badges_of, rarity_of
+from scoring.criteria import CRITERIA
 from scoring.models import (
     Action,
     Amendment,
+    Badge,
     BadgeEarned,
     DailyPoints,
     Due,
@@ -136,11 +139,13 @@ def test_scores_spread_over_the_whole_range(made: list[Made]) -> None:
 
 
 def test_rowan_has_something_of_everything(rowan: Customer) -> None:
-    """A score around 600, six sources alive, three badges, a claim that waits, an undone purchase."""
+    """A score around 600, six sources alive, badges of every level, a claim that waits, an undone purchase."""
     score = Score.objects.get(customer=rowan)
     assert 550 < score.score < 700
     assert all(20 < sub_score < 95 for sub_score in score.sub_scores)
-    assert BadgeEarned.objects.filter(customer=rowan).count() == 3
+    views = badges_of(customer=rowan)
+    assert {view.level for view in views} == {0, 1, 2, 3}
+    assert sum(0 < view.progress < view.target for view in views) >= 5
     mine = Action.objects.filter(identifier__customer=rowan)
     waiting = mine.filter(state="pending", amendments=None)
     assert [action.external_id for action in waiting] == ["demo-claim-rowan"]
@@ -152,6 +157,19 @@ def test_rowan_has_something_of_everything(rowan: Customer) -> None:
     assert DailyPoints.objects.filter(customer=rowan, local_date__gte=week, points__gt=0).exists()
     ageing = DailyPoints.objects.filter(customer=rowan, local_date__lt=TODAY - timedelta(days=90))
     assert ageing.exists()
+
+
+def test_badges_are_of_every_criterion_and_each_first_level_is_somebodys(made: list[Made]) -> None:
+    """Eight to ten of Foxglove's, a few of Harbour's; none is everybody's gold."""
+    assert 8 <= Badge.objects.filter(brand=made[0].brand).count() <= 10
+    assert Badge.objects.filter(brand=made[1].brand).count() >= 3
+    named = set(Badge.objects.filter(brand=made[0].brand).values_list("criterion", flat=True))
+    assert named == set(CRITERIA)
+    for badge in Badge.objects.filter(brand=made[0].brand):
+        rarity = rarity_of(badge=badge, level=1)
+        assert 0 < rarity.percent < 100, badge
+        assert rarity_of(badge=badge, level=3).percent < 25, badge
+    assert BadgeEarned.objects.filter(badge__brand=made[1].brand, revoked_at=None).exists()
 
 
 def test_rowan_stands_in_the_middle_of_the_board(rowan: Customer) -> None:

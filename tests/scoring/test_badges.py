@@ -26,6 +26,7 @@ from scoring.badges import (
 from scoring.criteria import CRITERIA
 from scoring.models import Badge, BadgeEarned, Source
 from scoring.run import score_all, score_day
+from scoring.statements import execute
 from scoring.verify import verify_ledger
 from scoring.vocabulary import Vocabulary
 from tests.badge_oracle import COURSES, earned
@@ -572,11 +573,10 @@ def test_the_holders_of_a_large_brand_are_not_counted_each_time(
 def statements() -> Iterator[list[str]]:
     """What is asked of the database about badges."""
     seen: list[str] = []
-    real = engine.execute
 
     def noted(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         seen.append(statement)
-        return real(statement, parameters)
+        return execute(statement, parameters)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "execute", noted)
@@ -694,7 +694,7 @@ def agree(world: test_properties.World, told: list[Json], state: State) -> None:
         found = {(row.badge.slug, row.level): row.earned_at for row in rows.select_related("badge")}
         customer = Customer.objects.select_related("brand").get(pk=pk)
         views = {view.badge.slug: view for view in badges_of(customer=customer)}
-        expected = {}
+        expected: dict[tuple[str, int], datetime] = {}
         for n, one in enumerate(told):
             progress, moments = earned(one, own, state.rules)
             expected |= {(f"b{n}", level): at for level, at in moments.items()}
