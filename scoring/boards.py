@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django.db.models import Max
 from django.utils.crypto import salted_hmac
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from psycopg import sql
@@ -97,8 +98,9 @@ class GapUnit:
 class BoardRow:
     """One member on a board, under a pseudonym.
 
-    ``rank`` is 0 for who has no points yet: nobody is told to be last. ``gap`` is empty on one's own row. ``seed`` is
-    what the avatar is drawn from. ``skips``: members between this row and the one before it are left out.
+    ``rank`` is 0 for who has no points yet: nobody is told to be last. ``gap`` is empty on one's own row, and on those
+    of the top that are far off. ``seed`` is what the avatar is drawn from. ``skips``: members between this row and the
+    one before it are left out.
     """
 
     rank: int
@@ -153,13 +155,14 @@ def around(
     members = rows[0][7]
     if members < MEMBERS_LEAST:
         return Board(span, source, members, MEMBERS_LEAST - members, (), "")
-    mine = next(row[4] for row in rows if row[5])
+    my_place, mine = next((row[0], row[4]) for row in rows if row[5])
     if unit and source and unit.source != source:
         unit = None
     shown = []
     ahead, last_place = "", 0
     for place, rank, is_shared, pseudonym, points, is_me, pk, _members in rows:
-        if points > mine:
+        is_far = abs(place - my_place) > size
+        if points > mine and not is_far:
             ahead = _ahead(points - mine, pseudonym, unit)
         shown.append(
             BoardRow(
@@ -169,7 +172,7 @@ def around(
                 seed=_seed(pk, pseudonym),
                 points=points,
                 is_me=is_me,
-                gap="" if is_me else _gap(points - mine, unit),
+                gap="" if is_me or is_far else _gap(points - mine, unit),
                 skips=place != last_place + 1 and last_place > 0,
             )
         )
@@ -179,9 +182,8 @@ def around(
 
 def _seed(customer_id: int, pseudonym: str) -> str:
     # Keyed, so that nothing else about a member can be found from it; another pseudonym is another face.
-    return salted_hmac(
-        "laurel.avatar", f"{customer_id}:{pseudonym}", algorithm="sha256"
-    ).hexdigest()
+    drawn = salted_hmac("laurel.avatar", f"{customer_id}:{pseudonym}", algorithm="sha256")
+    return drawn.hexdigest()[:16]
 
 
 def seed_of(*, customer: Customer) -> str:
@@ -222,8 +224,12 @@ def _gap(points: int, unit: GapUnit | None) -> str:
             % words
         )
     if is_ahead:
-        return ngettext("%d point ahead of you", "%d points ahead of you", points) % points
-    return ngettext("%d point behind you", "%d points behind you", -points) % -points
+        return ngettext("%(count)s point ahead of you", "%(count)s points ahead of you", points) % {
+            "count": number_format(points, force_grouping=True)
+        }
+    return ngettext("%(count)s point behind you", "%(count)s points behind you", -points) % {
+        "count": number_format(-points, force_grouping=True)
+    }
 
 
 def _ahead(points: int, name: str, unit: GapUnit | None) -> str:
@@ -241,10 +247,10 @@ def _ahead(points: int, name: str, unit: GapUnit | None) -> str:
             n,
         ) % {"count": n, "action": unit.label, "name": name}
     return ngettext(
-        "You are %(count)d point behind %(name)s.",
-        "You are %(count)d points behind %(name)s.",
+        "You are %(count)s point behind %(name)s.",
+        "You are %(count)s points behind %(name)s.",
         points,
-    ) % {"count": points, "name": name}
+    ) % {"count": number_format(points, force_grouping=True), "name": name}
 
 
 def _parameters(brand_id: int, span: Span, on: date, source: Source | None) -> dict[str, object]:
@@ -439,7 +445,8 @@ ORDER BY venue.points DESC, venue.name COLLATE "C", venue.id
 
 def home_of(*, customer: Customer) -> Venue | None:
     """The venue that a customer has made their home."""
-    return Venue.objects.filter(homevenue__customer=customer).first()
+    home = HomeVenue.objects.filter(customer=customer).select_related("venue").first()
+    return home.venue if home else None
 
 
 def choose_home(*, customer: Customer, venue: Venue | None) -> None:

@@ -144,7 +144,7 @@ def _members(customer: Customer, wanted: Wanted, now: datetime) -> dict[str, Any
             top=FIRST[wanted.period],
             unit=look_ahead(customer=customer, now=now).unit,
         ),
-        "closed": boards.closed(customer=customer, period=wanted.period),
+        "closed": [] if wanted.source else boards.closed(customer=customer, period=wanted.period),
     }
 
 
