@@ -48,8 +48,12 @@ self.addEventListener("message", (event) => {
 });
 
 self.addEventListener("sync", (event) => {
-  if (event.tag === "outbox") event.waitUntil(self.outbox.sendAll({ insist: true }));
+  if (event.tag === "outbox") event.waitUntil(self.outbox.sendAll({ insist: true }).then(tell));
 });
+
+async function tell() {
+  for (const client of await self.clients.matchAll()) client.postMessage("sent");
+}
 
 async function page(event) {
   try {

@@ -5,6 +5,7 @@ from django.urls import path
 from loyalty.pages import (
     activity,
     add,
+    app,
     answers,
     app,
     badges,

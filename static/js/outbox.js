@@ -64,12 +64,11 @@
 
   const alone = (work) => (navigator.locks ? navigator.locks.request("outbox", work) : work());
 
-  // Sends all that may be sent now; gives those that were taken, with their addresses. With insist it throws where
-  // something still waits for a connection, so that the browser tries again.
+  // Sends all that may be sent now. Of what was taken, what and where stays until a page has told it. With insist it
+  // throws where something still waits for a connection, so that the browser tries again.
   const sendAll = ({ insist = false } = {}) => alone(async () => {
-    const taken = [];
     let failed = null;
-    const waiting = (await all()).filter((entry) => !entry.reason);
+    const waiting = (await all()).filter((entry) => !entry.reason && !entry.url);
     for (const home of new Set(waiting.map((entry) => entry.home))) {
       try {
         const { owner, csrf } = await ask(home);
@@ -77,8 +76,7 @@
           if (entry.home !== home || (entry.owner && entry.owner !== owner)) continue;
           const { url, reason, later } = await send(entry, csrf);
           if (url) {
-            await drop(entry.token);
-            taken.push({ ...entry, url });
+            await put({ ...entry, url, fields: [], files: [] });
           } else if (reason && !later) {
             await put({ ...entry, reason });
           }
@@ -88,7 +86,6 @@
       }
     }
     if (failed && insist) throw failed;
-    return taken;
   });
 
   self.outbox = { get, sendAll };
@@ -119,14 +116,20 @@
     return item;
   }
 
-  async function show(taken = []) {
+  const told = [];
+  async function show() {
     const mine = (await all()).filter((entry) => entry.home === home && (!entry.owner || entry.owner === owner));
+    for (const entry of mine.filter((one) => one.url)) {
+      told.push(entry);
+      await drop(entry.token);
+    }
+    const kept = mine.filter((entry) => !entry.url);
     box.querySelector("ul").replaceChildren(
-      ...taken.filter((entry) => entry.home === home).map((entry) => line(entry, "taken")),
-      ...mine.map((entry) => line(entry, entry.reason ? "refused" : "waits")),
+      ...told.map((entry) => line(entry, "taken")),
+      ...kept.map((entry) => line(entry, entry.reason ? "refused" : "waits")),
     );
     box.hidden = !box.querySelector("li");
-    return mine;
+    return kept;
   }
 
   function read(form, submitter) {
@@ -194,8 +197,9 @@
     await registration?.sync?.register("outbox").catch(() => {});
   }
 
-  const again = () => sendAll().then(show, () => show()).catch(() => {});
+  const again = () => sendAll().catch(() => {}).then(show).catch(() => {});
   addEventListener("online", again);
+  navigator.serviceWorker?.addEventListener("message", again); // it has sent something
   for (const input of document.querySelectorAll('[data-outbox] [name="token"]')) {
     if (!input.value) input.value = crypto.randomUUID();
   }
