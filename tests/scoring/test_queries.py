@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,47 @@ def test_activity_goes_on_from_the_last_line_seen() -> None:
         customer=world.customer(), limit=9, before=(first[-1].occurred_at, first[-1].action_id)
     )
     assert [line.action_id for line in (*first, *then)] == sorted(ids, reverse=True)
+
+
+def test_activity_of_some_states_and_days_looks_past_all_others() -> None:
+    world = World(SPEND)
+    world.record(
+        ("old", "11-20 10:00", 5),
+        *((f"n{n}", f"11-21 1{n}:00", 0) for n in range(5)),
+        action(("pending", "11-22 12:00", 5), state="pending"),
+        ("late", "11-22 23:30", 7),
+    )
+    customer = world.customer()
+
+    def points(**asked: Any) -> list[int]:
+        return [line.points for line in activity(customer=customer, limit=2, **asked)]
+
+    assert points(states=("counted",)) == [7, 5]
+    assert points(states=("pending", "counted")) == [7, 0]
+    assert points(states=("reversed",)) == []
+    assert points(since=date(2026, 11, 22)) == [7, 0]
+    assert points(until=date(2026, 11, 20)) == [5]
+    assert points(since=date(2026, 11, 21), until=date(2026, 11, 21), states=("counted",)) == []
+
+
+def test_activity_of_a_source_has_the_points_that_were_given_there() -> None:
+    world = World(
+        SPEND,
+        rule(
+            "combo",
+            source="social_media",
+            points=9,
+            per="day",
+            requires=[{"kinds": ["buy"], "count": 2}],
+        ),
+    )
+    world.record(("a", "11-23 10:00", 5), ("b", "11-23 11:00", 6))
+    customer = world.customer()
+    bought = activity(customer=customer, limit=9, source=Source.PURCHASES)
+    social = activity(customer=customer, limit=9, source=Source.SOCIAL_MEDIA)
+    assert [line.points for line in bought] == [6, 5]
+    assert [line.points for line in social] == [9]
+    assert activity(customer=customer, limit=9, source=Source.PRODUCT_USAGE) == []
 
 
 def test_one_of_ones_own_actions_and_nobody_elses() -> None:
