@@ -43,6 +43,10 @@ OWN = {
     "badges": "/b/{slug}/badges",
     "badge": "/b/{slug}/badges/regular",
     "board": "/b/{slug}/board",
+    "season": "/b/{slug}/board?view=season",
+    "venues": "/b/{slug}/board?view=venues",
+    "board-points": "/b/{slug}/board/points",
+    "rhythm": "/b/{slug}/rhythm",
     "rules": "/b/{slug}/rules",
     "me": "/b/{slug}/me",
 }

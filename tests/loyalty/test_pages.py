@@ -33,6 +33,10 @@ OWN = [
     "/b/foxglove/usage",
     "/b/foxglove/badges",
     "/b/foxglove/board",
+    "/b/foxglove/board?view=season",
+    "/b/foxglove/board?view=venues",
+    "/b/foxglove/board/points",
+    "/b/foxglove/rhythm",
     "/b/foxglove/me",
 ]
 HOUR = timedelta(hours=1)
@@ -617,6 +621,8 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
         ("/b/foxglove/activity", 8),
         ("/b/foxglove/badges", 8),
         ("/b/foxglove/board", 8),
+        ("/b/foxglove/board?view=venues", 8),
+        ("/b/foxglove/rhythm", 8),
         ("/b/foxglove/add", 14),
         ("/b/foxglove/usage", 8),
         ("/b/foxglove/me", 8),
