@@ -15,9 +15,10 @@ from typing import Any
 
 from accounts.models import Brand, Customer
 
+from .boards import GapUnit
 from .documents import RuleSetDocument, parse_rule_set
 from .models import ActionKind, RuleSet, Score, Source
-from .publication import current_rule_set, document_of
+from .publication import current_id, document_of
 from .statements import execute
 from .suppose import Gain, Scenario, Supposed, Supposition, suppose
 from .worth import THOUSANDTH, Worth
@@ -70,12 +71,17 @@ class Step:
         )
 
 
-def steps_of(*, brand: Brand, customer: Customer | None, now: datetime) -> list[Step]:
-    """What a live rule would look at if the customer did it, each as they usually do it; two queries at most."""
-    rule_set = current_rule_set(brand=brand)
-    if rule_set is None:
+def steps_of(
+    *, brand: Brand, customer: Customer | None, now: datetime, rule_set_id: int | None = None
+) -> list[Step]:
+    """What a live rule would look at if the customer did it, each as they usually do it; one query.
+
+    ``rule_set_id`` is the version in force, where the caller knows it.
+    """
+    rule_set_id = rule_set_id or current_id(brand=brand)
+    if rule_set_id is None:
         return []
-    document = _document(rule_set.pk)
+    document = _document(rule_set_id)
     kinds = dict.fromkeys(
         slug
         for stage in document.rules
@@ -158,39 +164,47 @@ class NextAction:
 
 
 @dataclass(frozen=True, slots=True)
-class GapUnit:
-    """In what a distance on a board is told: ``points[n]`` is what the step gives when done n + 1 times this week."""
-
-    step: Step
-    points: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Ahead:
-    """All that a customer's pages say of what could be done now."""
+    """All that a customer's pages say of what could be done now.
+
+    ``unit`` is what distances on this week's board are told in: the free thing that the customer does most.
+    ``accepted`` is the score if all that waits for review were accepted, None where nothing waits.
+    """
 
     actions: tuple[NextAction, ...]
     unit: GapUnit | None
+    accepted: Worth | None = None
 
     def best(self, limit: int = 3) -> list[NextAction]:
-        """Those that gain most, one of them free of charge where there is any."""
+        """Those that gain most, one of them free of charge where there is any; then those that a limit holds back."""
         gaining = [action for action in self.actions if action.points]
         best = gaining[:limit]
         free = next((action for action in gaining if action.step.is_free), None)
         if free is not None and len(best) == limit and free not in best:
             best[-1] = free
-        return best
+        held_back = [action for action in self.actions if not action.points and action.until]
+        return (best + held_back)[:limit]
 
     def of_kind(self, kind: str) -> NextAction | None:
         """What doing this kind of thing now would give; None where no live rule looks at it."""
         return next((action for action in self.actions if action.step.kind == kind), None)
 
 
-def look_ahead(*, customer: Customer, now: datetime) -> Ahead:
-    """What each thing that the customer can do would give now, most gain first; four queries."""
+def look_ahead(
+    *,
+    customer: Customer,
+    now: datetime,
+    rule_set_id: int | None = None,
+    pending: Sequence[Supposed] = (),
+) -> Ahead:
+    """What each thing that the customer can do would give now, most gain first; two queries.
+
+    ``rule_set_id`` is the version in force, where the caller knows it; ``pending`` are actions that wait for review.
+    """
+    rule_set_id = rule_set_id or current_id(brand=customer.brand)
     brand = customer.brand
     on = now.astimezone(brand.zone).date()
-    steps = steps_of(brand=brand, customer=customer, now=now)
+    steps = steps_of(brand=brand, customer=customer, now=now, rule_set_id=rule_set_id)
     unit = max((step for step in steps if step.is_free), key=lambda step: step.times, default=None)
     week = 7 - on.weekday()
     counts = [{step: 1} for step in steps]
@@ -202,33 +216,38 @@ def look_ahead(*, customer: Customer, now: datetime) -> Ahead:
             Scenario([], on),
             *(_scenario(brand, one, days=1, now=now) for one in counts),
             *(_scenario(brand, one, days=week, now=now) for one in repeats),
+            *([Scenario(pending, on)] if pending else []),
         ],
+        rule_set_id=rule_set_id,
     )
+    accepted = found.pop().worth if pending else None
     before, singles, more = found[0], found[1 : len(steps) + 1], found[len(steps) + 1 :]
     actions = [
         _next_action(step, before, after) for step, after in zip(steps, singles, strict=True)
     ]
     return Ahead(
         tuple(sorted(actions, key=lambda action: (-action.gain, -action.points))),
-        GapUnit(unit, tuple(one.worth.points - before.worth.points for one in more))
-        if unit and any(one.worth.points > before.worth.points for one in more)
-        else None,
+        _gap_unit(unit, [one.worth.points - before.worth.points for one in more]),
+        accepted,
     )
+
+
+def _gap_unit(step: Step | None, points: Sequence[int]) -> GapUnit | None:
+    if step is None or not any(points):
+        return None
+    return GapUnit(step.kind, step.label, step.source, points)
 
 
 def _next_action(step: Step, before: Supposition, after: Supposition) -> NextAction:
     [gain] = after.gains
-    why, until = _why(gain)
-    return NextAction(step, gain.points, after.worth.score - before.worth.score, why, until)
-
-
-def _why(gain: Gain) -> tuple[str, date | None]:
-    """Which limit took most of an action that is given nothing, and until when it takes."""
-    taken = [taken for line in gain.lines for taken in line.taken]
-    if gain.points or not taken:
-        return "", None
-    worst = max(taken, key=lambda one: one.points)
-    return worst.reason, worst.until
+    limit = gain.held_back
+    return NextAction(
+        step,
+        gain.points,
+        after.worth.score - before.worth.score,
+        limit.reason if limit else "",
+        limit.until if limit else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +308,7 @@ def what_if(
                 step,
                 count,
                 sum(gain.points for gain in gains[step.kind]),
-                next((why for why in (_why(one)[0] for one in gains[step.kind]) if why), ""),
+                next((one.held_back.reason for one in gains[step.kind] if one.held_back), ""),
             )
             for step, count in done.items()
         ),

@@ -27,6 +27,12 @@ def current_rule_set(*, brand: Brand) -> RuleSet | None:
     return published.select_related("brand").order_by("-version").first()
 
 
+def current_id(*, brand: Brand) -> int | None:
+    """The number of the published version in force, or None; by it what was made of that version is found again."""
+    rule_set = current_rule_set(brand=brand)
+    return None if rule_set is None else rule_set.pk
+
+
 def document_of(rule_set: RuleSet) -> dict[str, Any]:
     """A stored rule set as its document."""
     return {

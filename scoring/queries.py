@@ -3,9 +3,10 @@
 Everything here reads. Dates are the brand's local dates.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,10 +22,12 @@ from .models import Action, RuleSet, Score, Source
 from .publication import current_rule_set
 from .shape import FADED, SUB_SCORE, shape_values, stored_shape
 from .statements import brand_time, execute
+from .suppose import Supposed
 from .worth import When, Worth, worth_on
 
 RECENT = timedelta(days=90)
 FETCH = 2000
+PENDING_MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,70 @@ class ScoreView:
 
 
 def get_score(*, customer: Customer, on: date) -> ScoreView:
-    """The customer's score on a local date, valued from the awards that the ledger holds."""
-    rule_set = current_rule_set(brand=customer.brand)
-    waits = _is_due(customer)
-    if rule_set is None:
-        return ScoreView(Decimal(0), 0, (), None, waits, on)
-    worth = worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=[When(on)])[0]
-    with brand_time(customer.brand):
-        counts = dict(execute(_RECENT_ACTIONS, {"customer": customer.pk, "since": on - RECENT}))
+    """The customer's score on a local date, valued from the awards that the ledger holds; two queries."""
+    basis = basis_of(customer=customer, on=on)
+    if basis.rule_set_id is None:
+        return ScoreView(Decimal(0), 0, (), None, basis.is_due, on)
+    [worth] = worth_on(customer_id=customer.pk, rule_set_id=basis.rule_set_id, days=[When(on)])
+    return view_of(worth=worth, basis=basis, on=on)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a score is read by: the version in force, whether something waits to be scored, and the actions.
+
+    ``recent`` counts those that count by source; ``pending`` are the latest that wait for review.
+    """
+
+    rule_set_id: int | None
+    version: int | None
+    is_due: bool
+    recent: Mapping[Source, int]
+    pending: tuple[Supposed, ...]
+
+
+def basis_of(*, customer: Customer, on: date) -> Basis:
+    """The version in force, what waits, and how many actions counted in the 90 days before a local date; one query."""
+    since = datetime.combine(on - RECENT, time(), customer.brand.zone)
+    [(rule_set_id, version, is_due, recent, pending)] = execute(
+        _BASIS,
+        {
+            "customer": customer.pk,
+            "brand": customer.brand_id,
+            "since": since,
+            "most": PENDING_MOST,
+        },
+    )
+    # Django has documents come as text.
+    return Basis(
+        rule_set_id,
+        version,
+        is_due,
+        {Source(int(source)): count for source, count in json.loads(recent).items()},
+        tuple(_pending(*row) for row in json.loads(pending)),
+    )
+
+
+def _pending(
+    kind: str,
+    occurred_at: str,
+    quantity: str | None,
+    venue: str | None,
+    channel: str | None,
+    attributes: str | None,
+) -> Supposed:
+    return Supposed(
+        kind,
+        datetime.fromisoformat(occurred_at),
+        None if quantity is None else Decimal(quantity),
+        venue,
+        channel,
+        None if attributes is None else json.loads(attributes),
+    )
+
+
+def view_of(*, worth: Worth, basis: Basis, on: date) -> ScoreView:
+    """A score as pages show it."""
     return ScoreView(
         worth.score,
         worth.points,
@@ -74,39 +133,54 @@ def get_score(*, customer: Customer, on: date) -> ScoreView:
                 part.worth,
                 part.shape.half_life_days,
                 part.shape.halfway_points,
-                counts.get(part.source.value, 0),
+                basis.recent.get(part.source, 0),
             )
             for part in worth.parts
         ),
-        rule_set.version,
-        waits,
+        basis.version,
+        basis.is_due,
         on,
     )
 
 
-def _is_due(customer: Customer) -> bool:
-    return bool(execute(_WAITS, {"customer": customer.pk, "brand": customer.brand_id})[0][0])
-
-
-_WAITS = """
-SELECT EXISTS (
-    SELECT FROM scoring_due AS due LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
-    WHERE due.brand_id = %(brand)s AND coalesce(due.customer_id, identifier.customer_id) = %(customer)s)
-"""
-# Grain: one source; only actions that count. Index: action by identifier.
-_RECENT_ACTIONS = """
-SELECT kind.source::int, count(*)::int
-FROM accounts_identifier AS identifier
-JOIN scoring_action AS action ON action.identifier_id = identifier.id
-JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
-WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s::date
-    AND NOT EXISTS (
-        SELECT FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id AND amendment.type = 'void')
-    AND (action.state = 'accepted' OR (
-        SELECT amendment.accepted FROM scoring_amendment AS amendment
-        WHERE amendment.action_id = action.id AND amendment.type = 'decision'
-        ORDER BY amendment.at, amendment.external_id LIMIT 1))
-GROUP BY kind.source
+# Grain: one customer. Of the recent actions only those that count. Index: action by identifier.
+_BASIS = """
+SELECT rule_set.id, rule_set.version,
+    EXISTS (
+        SELECT FROM scoring_due AS due LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
+        WHERE due.brand_id = %(brand)s AND coalesce(due.customer_id, identifier.customer_id) = %(customer)s),
+    (SELECT coalesce(jsonb_object_agg(source, actions), '{}') FROM (
+        SELECT kind.source, count(*) AS actions
+        FROM accounts_identifier AS identifier
+        JOIN scoring_action AS action ON action.identifier_id = identifier.id
+        JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+        WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s
+            AND NOT EXISTS (
+                SELECT FROM scoring_amendment AS amendment
+                WHERE amendment.action_id = action.id AND amendment.type = 'void')
+            AND (action.state = 'accepted' OR (
+                SELECT amendment.accepted FROM scoring_amendment AS amendment
+                WHERE amendment.action_id = action.id AND amendment.type = 'decision'
+                ORDER BY amendment.at, amendment.external_id LIMIT 1))
+        GROUP BY kind.source
+    ) AS recent),
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(kind, occurred_at, quantity, venue, channel, attributes)), '[]') FROM (
+        SELECT kind.slug AS kind, action.occurred_at, action.quantity::text, venue.slug AS venue, action.channel,
+            action.attributes::text
+        FROM accounts_identifier AS identifier
+        JOIN scoring_action AS action ON action.identifier_id = identifier.id AND action.state = 'pending'
+        JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
+        LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
+        WHERE identifier.customer_id = %(customer)s AND NOT EXISTS (
+            SELECT FROM scoring_amendment AS amendment
+            WHERE amendment.action_id = action.id AND amendment.type IN ('void', 'decision'))
+        ORDER BY action.occurred_at DESC LIMIT %(most)s
+    ) AS waiting)
+FROM (SELECT) AS one
+LEFT JOIN LATERAL (
+    SELECT id, version FROM scoring_ruleset WHERE brand_id = %(brand)s AND version IS NOT NULL
+    ORDER BY version DESC LIMIT 1
+) AS rule_set ON TRUE
 """
 
 
@@ -157,9 +231,18 @@ def what_moved(*, customer: Customer, since: date, on: date) -> Moved:
 
     ``before`` is the score that the awards before ``since`` had on that day; what arrived late counts where it belongs.
     """
-    before, aged, after = worths(
-        customer=customer, days=[When(since, since), When(on, since), When(on)]
-    )
+    values = worths(customer=customer, days=days_of_move(since=since, on=on))
+    return moved_of(customer=customer, since=since, worths=values)
+
+
+def days_of_move(*, since: date, on: date) -> list[When]:
+    """The days whose worths ``moved_of`` is told: before, what is left of that, and after."""
+    return [When(since, since), When(on, since), When(on)]
+
+
+def moved_of(*, customer: Customer, since: date, worths: Sequence[Worth]) -> Moved:
+    """What moved a score whose worths on ``days_of_move`` are known already; one query."""
+    before, aged, after = worths
     with brand_time(customer.brand):
         rows = execute(_MOVED, {"customer": customer.pk, "since": since})
     return Moved(

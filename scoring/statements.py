@@ -50,14 +50,28 @@ _MARK = re.compile(r"%%|%\((\w+)\)s")
 
 @contextmanager
 def brand_time(brand: Brand, **settings: str) -> Iterator[None]:
-    """A transaction in which PostgreSQL's local dates are the brand's, with these settings of the server."""
+    """A transaction in which PostgreSQL's local dates are the brand's, with these settings of the server.
+
+    Within another one, only what differs is set; of that, the dates are those of the outer one again afterwards.
+    """
     is_outermost = not connection.in_atomic_block
+    before: dict[str, str] = {} if is_outermost else getattr(connection, _HELD, {})
+    wanted = before | settings | {"TimeZone": brand.time_zone}
     with transaction.atomic(savepoint=False):
-        set_locally(TimeZone=brand.time_zone, **settings)
-        yield
-        # Where this stands within another transaction, that one goes on with the dates it had.
-        if not is_outermost:
-            set_locally(TimeZone="UTC")
+        if changed := dict(wanted.items() - before.items()):
+            set_locally(**changed)
+        setattr(connection, _HELD, wanted)
+        try:
+            yield
+        finally:
+            setattr(connection, _HELD, before)
+        zone = before.get("TimeZone", "UTC")
+        if not is_outermost and brand.time_zone != zone:
+            set_locally(TimeZone=zone)
+
+
+# What the server's settings are within the outermost ``brand_time`` of a connection.
+_HELD = "laurel_settings"
 
 
 def set_locally(**settings: str) -> None:

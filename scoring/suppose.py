@@ -22,13 +22,13 @@ from .documents import RuleSetDocument, parse_rule_set
 from .explain import Taken, taken_by
 from .limits import LINE_COLUMNS
 from .models import RuleKey, RuleSet, Source
-from .publication import current_rule_set, document_of
+from .publication import current_id, document_of
 from .rules import RuleStage
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
 from .worth import Worth, add_up
 
-FEW = 6
+FEW = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,12 @@ class Gain:
         """The points that are kept."""
         return sum(line.points for line in self.lines)
 
+    @property
+    def held_back(self) -> Taken | None:
+        """The limit that took most of an action that is given nothing; None where no limit is why."""
+        taken = [taken for line in self.lines for taken in line.taken]
+        return None if self.points else max(taken, key=lambda one: one.points, default=None)
+
 
 @dataclass(frozen=True)
 class Supposition:
@@ -113,25 +119,32 @@ class _Ready:
 
 
 def suppose(
-    *, brand: Brand, customer: Customer | None, scenarios: Sequence[Scenario]
+    *,
+    brand: Brand,
+    customer: Customer | None,
+    scenarios: Sequence[Scenario],
+    rule_set_id: int | None = None,
 ) -> list[Supposition]:
     """The outcome of each scenario for a customer, or for somebody who did nothing yet. One query.
 
+    ``rule_set_id`` is the version in force, where the caller knows it.
+
     Recording these actions at these moments would give exactly these points, and on that day this score, if
-    nothing else happens. Raises KeyError for a kind that no rule set knows.
+    nothing else happens. A kind that the rules do not know gives nothing.
     """
-    rule_set = current_rule_set(brand=brand)
-    if rule_set is None:
+    rule_set_id = rule_set_id or current_id(brand=brand)
+    if rule_set_id is None:
         nothing = Worth(Decimal(0), 0, ())
         return [Supposition(nothing, len(one.actions), (), ()) for one in scenarios]
-    ready = _ready(rule_set.pk)
+    ready = _ready(rule_set_id)
+    kinds = ready.document.vocabulary.kinds
     supposed = [
         (place, number, one)
         for place, scenario in enumerate(scenarios)
         for number, one in enumerate(scenario.actions, start=1)
+        if one.kind in kinds
     ]
-    kinds = ready.document.vocabulary.kinds
-    # Planning costs as much as a few scenarios; a plan made without knowing how many there are grows with their square.
+    # Planning costs as much as several scenarios; for many a plan that knows how many there are is twice as fast.
     plans = "force_generic_plan" if len(scenarios) <= FEW else "force_custom_plan"
     with brand_time(brand, plan_cache_mode=plans):
         rows = execute(
@@ -173,11 +186,12 @@ def _ready(rule_set_id: int) -> _Ready:
     document = parse_rule_set(document_of(rule_set), brand=rule_set.brand)
     rule_ids = dict(RuleKey.objects.filter(brand=rule_set.brand).values_list("key", "id"))
     # Grain: a scenario and a source (number NULL), and a rule and a supposed action that it looked at. Points of a day
-    # are summed before they fade, as where scores are written.
+    # are summed before they fade, as where scores are written. Each scenario's day is taken from the list by its place:
+    # a join would be planned for a few scenarios and grow with their square.
     statement = sql.SQL("""
 WITH person AS MATERIALIZED (SELECT %(customer)s::bigint AS customer_id),
 subject AS MATERIALIZED (
-    SELECT place - 1 AS customer_id, on_day FROM unnest(%(days)s::date[]) WITH ORDINALITY AS asked (on_day, place)
+    SELECT generate_series(0, cardinality(%(days)s::date[]) - 1)::bigint AS customer_id
 ),
 supposed AS MATERIALIZED (
     SELECT one.scenario, one.number, one.kind_id, one.occurred_at, one.quantity, venue.id AS venue_id,
@@ -192,12 +206,16 @@ daily AS (
     SELECT customer_id, source, local_date, sum(points) AS points FROM line
     WHERE points > 0 GROUP BY customer_id, source, local_date
 ),
+summed AS MATERIALIZED (
+    SELECT daily.customer_id, daily.source, sum(daily.points)::bigint AS points, sum({faded})::float8 AS faded
+    FROM daily JOIN {shape} ON shape.source = daily.source
+    GROUP BY daily.customer_id, daily.source
+),
 part AS (
-    SELECT subject.customer_id, shape.source, shape.halfway, coalesce(sum(daily.points), 0)::bigint AS points,
-        coalesce(sum({faded}), 0)::float8 AS faded
+    SELECT subject.customer_id, shape.source, shape.halfway, coalesce(summed.points, 0) AS points,
+        coalesce(summed.faded, 0) AS faded
     FROM subject CROSS JOIN {shape}
-    LEFT JOIN daily ON daily.customer_id = subject.customer_id AND daily.source = shape.source
-    GROUP BY subject.customer_id, shape.source, shape.halfway
+    LEFT JOIN summed ON summed.customer_id = subject.customer_id AND summed.source = shape.source
 )
 SELECT shape.customer_id, NULL::bigint, shape.source::int, shape.points, shape.faded, ({sub_score})::float8,
     NULL::date, NULL::int, NULL::bigint, {none}
@@ -211,7 +229,7 @@ ORDER BY 1, 2, 3, 8
         ctes=compile_lines(document, rule_ids=rule_ids, supposed=True).ctes,
         faded=FADED.format(
             points=sql.SQL("daily.points"),
-            on=sql.SQL("subject.on_day"),
+            on=sql.SQL("(%(days)s::date[])[daily.customer_id + 1]"),
             date=sql.SQL("daily.local_date"),
         ),
         shape=shape_values(document.sources),

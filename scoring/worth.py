@@ -79,8 +79,10 @@ SELECT place, source, points, faded, {sub_score} FROM shape ORDER BY place, sour
     return sources, statement.as_string(None)
 
 
-def worth_on(*, customer_id: int, rule_set_id: int, days: Sequence[When]) -> list[Worth]:
-    """What the customer's awards are worth on each of these days; one query."""
+def worth_on(*, customer_id: int, rule_set_id: int | None, days: Sequence[When]) -> list[Worth]:
+    """What the customer's awards are worth on each of these days under a version; without one, nothing. One query."""
+    if rule_set_id is None:
+        return [Worth(Decimal(0), 0, ()) for _day in days]
     sources, statement = _statement(rule_set_id)
     rows = execute(
         statement,

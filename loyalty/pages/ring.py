@@ -32,12 +32,13 @@ class Part(Protocol):
 
 
 class Arc(NamedTuple):
-    """One source on the ring: paths in a box of 300 by 300; ``fill`` and ``ghost`` may be empty."""
+    """One source on the ring: paths in a box of 300 by 300; ``fill``, ``pending`` and ``ghost`` may be empty."""
 
     slug: str
     track: str
     ticks: str
     fill: str
+    pending: str
     ghost: str
 
 
@@ -59,19 +60,29 @@ def _arc(radius: float, start: float, end: float) -> str:
     return f"M{_point(radius, start)}A{radius} {radius} 0 {large} 1 {_point(radius, end)}"
 
 
-def draw_ring(sources: Sequence[Part], *, later: Sequence[float] | None = None) -> list[Arc]:
+def draw_ring(
+    sources: Sequence[Part],
+    *,
+    later: Sequence[float] | None = None,
+    accepted: Sequence[float] | None = None,
+) -> list[Arc]:
     """The arcs of these sources, clockwise from the top; a source without weight has none.
 
-    ``later`` gives what each sub-score will be if nothing happens; what it loses is the ghost.
+    ``later`` gives what each sub-score will be if nothing happens; what it loses is the ghost. ``accepted`` gives what
+    it would be if all that waits for review were accepted; what it would gain is pending.
     """
     shown = [
-        (source, later[place] if later else source.sub_score)
+        (
+            source,
+            later[place] if later else source.sub_score,
+            accepted[place] if accepted else source.sub_score,
+        )
         for place, source in enumerate(sources)
         if source.weight > 0
     ]
     gap = GAP if len(shown) > 1 else 0.0
     arcs, at = [], gap / 2
-    for source, then in shown:
+    for source, then, hoped in shown:
         span = 360 * source.weight / 100 - gap
         segments = max(1, source.weight // SEGMENT)
         now = max(0.0, min(100.0, source.sub_score))
@@ -85,6 +96,11 @@ def draw_ring(sources: Sequence[Part], *, later: Sequence[float] | None = None) 
                     for tick in range(1, segments)
                 ),
                 fill=_arc(RADIUS, at, at + span * now / 100) if now >= 0.1 else "",
+                pending=(
+                    _arc(RADIUS, at + span * now / 100, at + span * min(100.0, hoped) / 100)
+                    if hoped - now >= 0.1
+                    else ""
+                ),
                 ghost=(
                     _arc(GHOST_RADIUS, at + span * max(0.0, then) / 100, at + span * now / 100)
                     if now - then >= 1

@@ -1,69 +1,121 @@
-"""The score: the page itself, and the sum behind it."""
+"""The Score page: where a customer stands, what moved it, and what would raise it."""
 
 import math
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.views.decorators.http import require_safe
 
-from accounts.models import Customer
+from accounts.models import Brand, Customer
+from loyalty.intake import check_ins, purchases, usage
 from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
 from loyalty.pages.frame import customer_page, show
-from scoring import boards, queries
-from scoring.badges import BadgeView, badges_of
-from scoring.queries import MovedLine
+from scoring import queries
+from scoring.badges import BadgeView
+from scoring.foresee import NextAction
+from scoring.models import Source
+from scoring.overview import WEEK, overview
+from scoring.queries import Moved, MovedLine
 from scoring.ranks import get_rank
+from scoring.worth import Part
 
 NEAREST = 3
-MOVERS = 5
-AHEAD = timedelta(days=30)
+MOVERS = 3
 BETTER_HALF = 50
 ENOUGH_FOR_PERCENT = 100
 # A change that the page would show as nothing.
 UNSEEN = Decimal("0.5")
+# The kinds that customers report themselves, and the pages on which they do.
+DOORS = {check_ins.KIND: "check_in", purchases.KIND: "purchase", usage.KIND: "usage"}
 
 
 @require_safe
 @customer_page
 def score(request: HttpRequest, customer: Customer) -> HttpResponse:
-    """The score on one page: ring, what moved, six sources, forecast, badges, board."""
-    today = timezone.now().astimezone(customer.brand.zone).date()
-    view = queries.get_score(customer=customer, on=today)
-    sources = sorted(view.sources, key=lambda part: ring.place_of(part.source))
-    moved = queries.what_moved(customer=customer, since=today - timedelta(days=6), on=today)
-    movers = largest(moved.lines)
-    later_on = today + AHEAD
-    later = queries.forecast(customer=customer, on=later_on)
+    """The score on one page: ring, what moved, what is next, six sources, forecast, rhythm, badges, board."""
+    now = timezone.now()
+    view = overview(customer=customer, now=now)
+    movers = largest(view.moved.lines)
+    accepted, later = view.ahead.accepted, view.later
+    is_new = not view.score.points and not view.moved.lines
     return show(
         request,
         "pages/score.html",
         customer,
         here="score",
-        score=view,
-        standing=find_standing(customer, view.score),
-        moved=moved,
+        score=view.score,
+        standing=find_standing(customer, view.score.score),
+        moved=view.moved,
         movers=movers,
-        ways=[] if view.points or moved.lines else ways_to_add(customer.brand, now=timezone.now()),
-        others=len(moved.lines) - len(movers),
-        others_points=moved.points - sum(line.points for line in movers),
-        sum=find_sum(moved),
-        sources=sources,
-        later=later if view.score - later.score >= UNSEEN else None,
-        later_sub_scores=[
-            part.sub_score
-            for part in sorted(later.parts, key=lambda part: ring.place_of(part.source))
+        others=len(view.moved.lines) - len(movers),
+        others_points=view.moved.points - sum(line.points for line in movers),
+        sum=find_sum(view.moved),
+        ways=ways_to_add(customer.brand, now=now) if is_new else [],
+        next_actions=[
+            NextTicket(action, _door(customer.brand, action)) for action in view.ahead.best()
         ],
-        later_on=later_on,
-        nearest=nearest_badges(badges_of(customer=customer)),
-        board=boards.around(customer=customer, on=today),
-        today=today,
+        sources=in_ring_order(view.score.sources),
+        accepted=accepted,
+        accepted_sub_scores=_sub_scores(accepted.parts) if accepted else None,
+        later=later if view.score.score - later.score >= UNSEEN else None,
+        later_sub_scores=_sub_scores(later.parts),
+        later_on=view.later_on,
+        rhythm=view.rhythm,
+        nearest=nearest_badges(view.badges),
+        board=view.board,
+        today=view.score.on,
     )
+
+
+@require_safe
+@customer_page
+def moved(request: HttpRequest, customer: Customer) -> HttpResponse:
+    """Everything that moved the score in seven days, line by line to the sum."""
+    today = timezone.now().astimezone(customer.brand.zone).date()
+    found = queries.what_moved(customer=customer, since=today - WEEK + timedelta(days=1), on=today)
+    return show(
+        request, "pages/moved.html", customer, here="score", moved=found, sum=find_sum(found)
+    )
+
+
+class NextTicket(NamedTuple):
+    """A next best action and the page on which to do it, or to see it worked out."""
+
+    action: NextAction
+    address: str
+
+
+def _door(brand: Brand, action: NextAction) -> str:
+    step = action.step
+    if step.kind in DOORS:
+        return reverse(DOORS[step.kind], args=[brand.slug])
+    return reverse("source", args=[brand.slug, step.source.slug])
+
+
+class HasSource(Protocol):
+    """Something of one source."""
+
+    @property
+    def source(self) -> Source: ...
+
+
+Sourced = TypeVar("Sourced", bound=HasSource)
+
+
+def in_ring_order(parts: Sequence[Sourced]) -> list[Sourced]:
+    """Things of each source in the order of the ring."""
+    return sorted(parts, key=lambda part: ring.place_of(part.source))
+
+
+def _sub_scores(parts: Sequence[Part]) -> list[float]:
+    return [part.sub_score for part in in_ring_order(parts)]
 
 
 class Standing(NamedTuple):
@@ -101,7 +153,7 @@ class Sum(NamedTuple):
     after: str
 
 
-def find_sum(moved: queries.Moved) -> Sum | None:
+def find_sum(moved: Moved) -> Sum | None:
     """How the score moved, as a sum that adds up as shown; None where it held steady."""
     terms = (moved.before, moved.earned, moved.faded, moved.after)
     for places in range(4):

@@ -5,7 +5,6 @@ from django.urls import path
 from loyalty.pages import (
     activity,
     add,
-    app,
     answers,
     app,
     badges,
@@ -53,6 +52,7 @@ urlpatterns = [
     path("live", live.no_streams, name="live"),
     path("b/<slug:slug>/live/state", live.state, name="live_state"),
     path("b/<slug:slug>/score", score.score, name="score"),
+    path("b/<slug:slug>/score/moved", score.moved, name="moved"),
     path("b/<slug:slug>/score/explained", explained.explained, name="explained"),
     path("b/<slug:slug>/score/explained.json", explained.explained_json, name="explained_json"),
     path("b/<slug:slug>/score/explained.csv", explained.explained_csv, name="explained_csv"),

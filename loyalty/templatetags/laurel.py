@@ -26,6 +26,7 @@ SYMBOLS = frozenset(
     ("%", "g", "h", "kg", "km", "kWh", "l", "lb", "m", "mi", "min", "ml", "mm", "s")
 )
 
+
 @register.inclusion_tag("parts/icon.html")
 def icon(name: str, kind: str = "") -> dict[str, Any]:
     """An icon beside a word."""
@@ -60,10 +61,13 @@ def mark(slug: str, colour: str = "") -> dict[str, Any]:
 
 @register.inclusion_tag("parts/ring.html")
 def score_ring(
-    sources: Sequence[Any], label: str, later: Sequence[float] | None = None
+    sources: Sequence[Any],
+    label: str,
+    later: Sequence[float] | None = None,
+    accepted: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """The ring of these sources; ``label`` is what it says to who cannot see it."""
-    return {"arcs": ring.draw_ring(sources, later=later), "label": label}
+    return {"arcs": ring.draw_ring(sources, later=later, accepted=accepted), "label": label}
 
 
 @register.inclusion_tag("parts/bar.html")
@@ -127,6 +131,12 @@ def whole(number: Any) -> str:
     """A score or sub-score as it is shown: a whole number, halves rounded up."""
     exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
     return number_format(exact.quantize(Decimal(1), ROUND_HALF_UP), force_grouping=True)
+
+
+@register.filter
+def tenths(number: Any) -> str:
+    """A small difference of scores with one decimal."""
+    return number_format(Decimal(number).quantize(Decimal("0.1"), ROUND_HALF_UP), 1)
 
 
 @register.filter

@@ -120,7 +120,7 @@ def test_a_gap_is_told_in_what_the_customer_does_most() -> None:
     unit = look_ahead(customer=world.customer(), now=NOW).unit
     assert unit is not None
     # Tuesday: the first two of the week give points, later ones do not.
-    assert (unit.step.kind, unit.points) == ("visit", (25, 50, 50, 50, 50))
+    assert (unit.kind, unit.points) == ("visit", [25, 50, 50, 50, 50])
 
 
 @pytest.mark.parametrize("days", HORIZONS)
