@@ -20,9 +20,11 @@ function soon() {
 async function work() {
   asking?.abort();
   asking = new AbortController();
-  const address = `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`;
+  const address = new URL(form.action);
+  address.hash = "";
+  address.search = new URLSearchParams(new FormData(form));
   try {
-    const answer = await fetch(address, { signal: asking.signal, headers: { "X-Requested-With": "fetch" } });
+    const answer = await fetch(address, { signal: asking.signal });
     // What went wrong is told by the page itself, once the form is sent.
     if (!answer.ok) return;
     put(new DOMParser().parseFromString(await answer.text(), "text/html"));
