@@ -21,10 +21,12 @@ from loyalty.demo.people import LOGINS, MANAGER, MARKETER, Login, Person, make_p
 from loyalty.intake.forms import get_identifier
 from loyalty.intake.purchases import Claim, record_purchase_claim
 from scoring.actions import record_actions
+from scoring.boards import choose_home, close_boards
 from scoring.brands import setup_brand
-from scoring.models import Action, Badge, Venue
+from scoring.models import Action, Badge, Rhythm, Venue
 from scoring.publication import publish
 from scoring.records import Row
+from scoring.rhythm import choose_rhythm
 from scoring.run import score_due
 
 YEAR = timedelta(days=365)
@@ -69,6 +71,8 @@ def _make_foxglove(now: datetime) -> Made:
     records = _record(brand, rows, now)
     rowan = customers[0]
     prove_identifier(brand=brand, text=people[0].handle, customer=rowan, now=now)
+    if not Rhythm.objects.filter(customer=rowan).exists():
+        choose_rhythm(customer=rowan, days=3, on=anchor - timedelta(days=63))
     record_purchase_claim(
         customer=rowan,
         claim=Claim(
@@ -160,6 +164,9 @@ def _join_one(brand: Brand, person: Person, user: User, anchor: date) -> Custome
     if person.on_board:
         customer.on_boards = True
         customer.save(update_fields=["on_boards"])
+        choose_home(
+            customer=customer, venue=Venue.objects.filter(brand=brand, slug=person.home).first()
+        )
     return customer
 
 
@@ -264,4 +271,5 @@ def _score(brand: Brand, now: datetime) -> int:
     scored = 0
     while claimed := score_due(brand=brand, now=now):
         scored += len(claimed)
+    close_boards(brand=brand, now=now)
     return scored
