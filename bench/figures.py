@@ -34,6 +34,7 @@ from scoring.run import is_due, score_all, score_due
 from scoring.verify import verify_ledger
 
 from . import tasks, world
+from .live import live
 from .rules import LONG_RULES, RULES, changed
 
 NOW = datetime.now(UTC)
@@ -70,6 +71,8 @@ class Sizes:
     exported: int = 100_000
     due: int = 50_000
     single: int = 300
+    streams: int = 2000
+    changes: int = 60
 
     def scaled(self, scale: float) -> "Sizes":
         """The same by a factor."""
@@ -511,4 +514,5 @@ FIGURES = {
     "rank": rank,
     "export": export,
     "real": real_purchases,
+    "live": live,
 }

@@ -96,7 +96,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "csp",
     "django_filters",
-    "django_htmx",
     "pgtrigger",
     "rest_framework",
     "rules",
@@ -114,7 +113,6 @@ MIDDLEWARE = [
     "loyalty.pages.reader.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
