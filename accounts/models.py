@@ -134,7 +134,7 @@ class IssuerKey(models.Model):
     """
 
     brand = models.ForeignKey(Brand, models.CASCADE, related_name="issuer_keys")
-    public_key = models.CharField(max_length=64)
+    public_key = models.CharField(max_length=512)
     sealed = models.TextField()
     created_at = models.DateTimeField()
 
@@ -143,7 +143,7 @@ class IssuerKey(models.Model):
         verbose_name_plural = _("issuer keys")
 
     def __str__(self) -> str:
-        return self.public_key
+        return f"{self.brand} {self.created_at:%Y-%m-%d}"
 
 
 class StaffRole(models.Model):

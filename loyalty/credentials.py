@@ -19,14 +19,14 @@ from typing import Any
 
 import jwt
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
+    load_der_private_key,
 )
 from django.conf import settings
 from django.db import transaction
@@ -40,6 +40,12 @@ from scoring.vocabulary import Vocabulary
 
 CREDENTIALS = "https://www.w3.org/ns/credentials/v2"
 OPEN_BADGES = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+
+ALGORITHM = "RS256"
+"""The one that every verifier must know (Open Badges 3.0, section "JOSE Header")."""
+
+KEY_BITS = 2048
+EXPONENT = 65_537
 
 LIST_LENGTH = 131_072
 """Entries of a status list: the fewest that the standard allows, so that one says little about its badge."""
@@ -62,8 +68,7 @@ def keys_of(*, brand: Brand, now: datetime) -> Document:
 
 def public_jwk(key: IssuerKey) -> Document:
     """One public key as a JWK; its ``kid`` is the address at which it stands alone."""
-    members = {"crv": "Ed25519", "kty": "OKP", "x": key.public_key}
-    return {**members, "alg": "EdDSA", "use": "sig", "kid": _kid(key)}
+    return {**_members(key), "alg": ALGORITHM, "use": "sig", "kid": _kid(key)}
 
 
 def find_key(*, brand: Brand, thumbprint: str) -> IssuerKey | None:
@@ -71,18 +76,22 @@ def find_key(*, brand: Brand, thumbprint: str) -> IssuerKey | None:
     return next((key for key in brand.issuer_keys.all() if _thumbprint(key) == thumbprint), None)
 
 
+def _members(key: IssuerKey) -> dict[str, str]:
+    """What makes the key the one it is (RFC 7518, section 6.3.1); ``public_key`` is the modulus."""
+    return {"e": _base64url(EXPONENT.to_bytes(3)), "kty": "RSA", "n": key.public_key}
+
+
 def _kid(key: IssuerKey) -> str:
     return _address("issuer_key", key.brand.slug, _thumbprint(key))
 
 
 def _thumbprint(key: IssuerKey) -> str:
-    members = {"crv": "Ed25519", "kty": "OKP", "x": key.public_key}
-    text = json.dumps(members, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(_members(key), separators=(",", ":"), sort_keys=True)
     return _base64url(hashlib.sha256(text.encode()).digest())
 
 
 @transaction.atomic
-def _signing_key(brand: Brand, *, now: datetime) -> tuple[IssuerKey, Ed25519PrivateKey]:
+def _signing_key(brand: Brand, *, now: datetime) -> tuple[IssuerKey, rsa.RSAPrivateKey]:
     """The newest key that can still be opened, or a new one, as on first use and after the secret was lost."""
     # Two who sign a brand's first credential at once must not make a key each.
     Brand.objects.select_for_update(no_key=True).get(pk=brand.pk)
@@ -91,13 +100,15 @@ def _signing_key(brand: Brand, *, now: datetime) -> tuple[IssuerKey, Ed25519Priv
             raw = _seal().decrypt(key.sealed.encode())
         except InvalidToken:
             continue
-        return key, Ed25519PrivateKey.from_private_bytes(raw)
-    private = Ed25519PrivateKey.generate()
-    raw = private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        private = load_der_private_key(raw, password=None)
+        assert isinstance(private, rsa.RSAPrivateKey)
+        return key, private
+    private = rsa.generate_private_key(EXPONENT, KEY_BITS)
+    raw = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    modulus = private.public_key().public_numbers().n
     key = IssuerKey.objects.create(
         brand=brand,
-        public_key=_base64url(public),
+        public_key=_base64url(modulus.to_bytes(KEY_BITS // 8)),
         sealed=_seal().encrypt(raw).decode(),
         created_at=now,
     )
@@ -241,7 +252,7 @@ def _sign(
     }
     if until:
         claims["exp"] = int(until.timestamp())
-    return jwt.encode(claims, private, "EdDSA", headers={"kid": _kid(key), "typ": "JWT"})
+    return jwt.encode(claims, private, ALGORITHM, headers={"kid": _kid(key), "typ": "JWT"})
 
 
 def _address(name: str, *arguments: str | int) -> str:

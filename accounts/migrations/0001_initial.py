@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
             name='IssuerKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_key', models.CharField(max_length=64)),
+                ('public_key', models.CharField(max_length=512)),
                 ('sealed', models.TextField()),
                 ('created_at', models.DateTimeField()),
                 ('brand', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='issuer_keys', to='accounts.brand')),
