@@ -40,8 +40,5 @@ def offers_of(*, customer: Customer, supposed: Sequence[Supposed]) -> list[Offer
 
 
 def _offer(gain: Gain, on: date) -> Offer:
-    taken = [taken for line in gain.lines for taken in line.taken if taken.points]
-    if gain.points or not taken:
-        return Offer(gain.points, on=on)
-    most = max(taken, key=lambda one: one.points)
-    return Offer(0, str(most.reason), most.until, on)
+    limit = gain.held_back
+    return Offer(gain.points, limit.reason, limit.until, on) if limit else Offer(gain.points, on=on)
