@@ -37,13 +37,6 @@ urlpatterns = [
     path("b/<slug:slug>/manifest.webmanifest", app.manifest, name="manifest"),
     path("b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"),
     path("b/<slug:slug>/outbox", outbox.outbox, name="outbox"),
-    path("sw.js", app.worker, name="worker"),
-    path("offline", app.offline, name="offline"),
-    path("b/<slug:slug>/manifest.webmanifest", app.manifest, name="manifest"),
-    path(
-        "b/<slug:slug>/icon-<slug:purpose>-<int:size>.<slug:mark>.png", app.icon, name="icon"
-    ),
-    path("b/<slug:slug>/outbox", outbox.outbox, name="outbox"),
     path("b/<slug:slug>/look.<slug:fingerprint>.css", brands.look, name="look"),
     path("b/<slug:slug>/join", join.join, name="join"),
     path("b/<slug:slug>/rules", rules.rule_book, name="rules"),
@@ -99,9 +92,7 @@ urlpatterns = [
         issuing.achievement_image,
         name="achievement_image",
     ),
-    path(
-        "b/<slug:slug>/credentials/status/<int:number>", issuing.status, name="credential_status"
-    ),
+    path("b/<slug:slug>/credentials/status/<int:number>", issuing.status, name="credential_status"),
     path("b/<slug:slug>/board", board.board, name="board"),
     path("b/<slug:slug>/board/points", board.points, name="board_points"),
     path("b/<slug:slug>/rhythm", rhythm.rhythm, name="rhythm"),
