@@ -102,9 +102,11 @@ def activity(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 def _capped(customer: Customer, lines: Sequence[ActivityLine], *, on: date) -> set[int]:
     """The actions among these that a rule looked at, and that got nothing because of its limits."""
-    if all(line.state != "no_points" for line in lines):
+    empty = {line.action_id for line in lines if line.state == "no_points"}
+    if not empty:
         return set()
-    return {line.action_id for line in explain(customer=customer, on=on).lines if line.taken}
+    limited = {line.action_id for line in explain(customer=customer, on=on).lines if line.taken}
+    return empty & limited
 
 
 def _read_place(text: str) -> tuple[datetime, int] | None:
