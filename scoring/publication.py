@@ -1,7 +1,7 @@
 """Rule set versions: the draft, publishing it, and what a publication changes (docs/scoring.md, “Versions”)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -266,8 +266,8 @@ class Change:
     what: Literal["new", "changed", "gone", "retitled", "shape"]
     before: str
     after: str
-    old: tuple[RuleStage, ...] = ()
-    new: tuple[RuleStage, ...] = ()
+    old: tuple[RuleStage, ...] = field(default=(), compare=False, repr=False)
+    new: tuple[RuleStage, ...] = field(default=(), compare=False, repr=False)
 
 
 def compare(old: RuleSetDocument | None, new: RuleSetDocument) -> list[Change]:

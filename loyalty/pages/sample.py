@@ -10,6 +10,7 @@ from django.http import HttpRequest, QueryDict
 
 from accounts.models import Brand
 from loyalty.pages import ring
+from loyalty.pages.patience import is_within
 from loyalty.theme import SOURCE_SLUGS
 from scoring import foresee
 from scoring.foresee import Step
@@ -67,7 +68,8 @@ def find_sample(request: HttpRequest, brand: Brand, *, now: datetime) -> Sample 
         ("sample", str(rule_set.pk), now.strftime("%Y%m%d%H"), *(str(one.count) for one in sliders))
     )
     worth: Worth | None = cache.get(key)
-    if worth is None and _may_work(request):
+    address = request.META.get("REMOTE_ADDR", "")
+    if worth is None and is_within(f"sample:{address}", allowed=ALLOWED, window=WINDOW):
         worth = foresee.what_if(
             brand=brand,
             customer=None,
@@ -101,13 +103,3 @@ def _read_count(data: QueryDict, step: Step) -> int:
     if not text.isdecimal() or len(text) > len(str(MOST)):
         return USUAL
     return min(MOST, int(text))
-
-
-def _may_work(request: HttpRequest) -> bool:
-    key = f"sample-asked:{request.META.get('REMOTE_ADDR', '')}"
-    cache.add(key, 0, WINDOW)
-    try:
-        return cache.incr(key) <= ALLOWED
-    except ValueError:
-        # It ran out between the two calls.
-        return True

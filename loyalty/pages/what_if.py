@@ -14,6 +14,7 @@ from accounts.models import Brand, Customer
 from loyalty.pages import ring
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.money import currency_places, parse_money
+from loyalty.pages.patience import is_within
 from scoring import foresee
 from scoring.foresee import COUNT_MAX, HORIZONS, Plans, Step, WhatIf
 from scoring.models import Source
@@ -23,6 +24,8 @@ WHOLE = 1000
 ROUND = 50
 # Nobody's purchase; more would only be somebody looking for the end of the arithmetic.
 MOST_MONEY = 10_000
+# A search may try hundreds of scenarios.
+ALLOWED, WINDOW = 12, 60
 WHEN = [(1, _("Today")), (WEEK, _("Within a week")), (28, _("Within four weeks"))]
 
 
@@ -116,11 +119,11 @@ class Rise(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What is to be reached, the plans for it, and whether it is the place of the next one."""
+    """What is to be reached, whether it is the place of the next one, and the plans; None of a hasty reader."""
 
     goal: Decimal
     is_pass: bool
-    plans: Plans
+    plans: Plans | None
 
 
 def rises_of(found: WhatIf) -> list[Rise]:
@@ -214,4 +217,9 @@ def _find_aim(
         is_pass = False
     if goal is None or days not in HORIZONS:
         return None
-    return Aim(goal, is_pass, foresee.plans(customer=customer, goal=goal, days=days, now=now))
+    may_search = is_within(f"plans:{customer.pk}", allowed=ALLOWED, window=WINDOW)
+    return Aim(
+        goal,
+        is_pass,
+        foresee.plans(customer=customer, goal=goal, days=days, now=now) if may_search else None,
+    )

@@ -626,6 +626,8 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
         ("/b/foxglove/add", 16),
         ("/b/foxglove/usage", 8),
         ("/b/foxglove/me", 8),
+        ("/b/foxglove/what-if", 8),
+        ("/b/foxglove/rules/changes", 8),
         ("/b/foxglove/", 16),
     ],
 )

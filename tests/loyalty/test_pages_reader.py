@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from time_machine import travel
 
 from accounts.models import Brand, User
-from loyalty.pages import answers
+from loyalty import access
 from scoring.models import ActionKind
 from scoring.publication import publish
 from tests.loyalty.test_pages import text_of
@@ -207,7 +207,7 @@ def test_not_allowed_gives_a_reference(
     def refuse(*_arguments: Any) -> None:
         raise PermissionDenied
 
-    monkeypatch.setattr(answers.access, "get_brand", refuse)
+    monkeypatch.setattr(access, "get_brand", refuse)
     page = customer.client().get("/b/foxglove/help")
     assert page.status_code == 403
     assert page.context["reference"] in text_of(page)
@@ -220,7 +220,7 @@ def test_broken_gives_a_reference_and_asks_nothing_of_the_database(
     def break_down(*_arguments: Any) -> None:
         raise RuntimeError("no database")
 
-    monkeypatch.setattr(answers.access, "get_brand", break_down)
+    monkeypatch.setattr(access, "get_brand", break_down)
     client = Client(raise_request_exception=False)
     page = client.get("/b/foxglove/help")
     assert page.status_code == 500

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 from time_machine import travel
 
-from loyalty.pages import sample
+from loyalty.pages import sample, what_if
 from loyalty.pages.what_if import next_round
 from scoring.brands import setup_brand
 from scoring.models import Action, Posting
@@ -42,7 +42,7 @@ def active(customer: Person) -> Person:
 
 def test_doing_what_was_asked_makes_what_was_said(active: Person) -> None:
     assert active.customer
-    asked = {"days": 1, "n-purchase": 1, "q-purchase": "12.50", "n-check_in": 1}
+    asked = {"days": "1", "n-purchase": "1", "q-purchase": "12.50", "n-check_in": "1"}
     found = active.client().get(ADDRESS, asked).context["found"]
     record(active.customer, ("purchase", NOW, "12.50"), ("check_in", NOW), now=NOW)
     assert score_on(customer=active.customer, on=NOW.date()) == found.then.score
@@ -135,6 +135,14 @@ def test_a_goal_out_of_reach_is_said_to_be(active: Person) -> None:
 def test_a_goal_that_comes_by_itself_needs_nothing(active: Person) -> None:
     page = text_of(active.client().get(ADDRESS, {"goal": 1, "days": 7}))
     assert "You will have 1 by then without doing anything" in page
+
+
+def test_a_hasty_reader_is_asked_to_wait(active: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(what_if, "ALLOWED", 1)
+    client = active.client()
+    assert "Wait a moment" not in text_of(client.get(ADDRESS, {"goal": 60}))
+    assert "Wait a moment" in text_of(client.get(ADDRESS, {"goal": 60}))
+    assert "Wait a moment" not in text_of(client.get(ADDRESS, {"n-check_in": 1}))
 
 
 def test_who_is_ahead_of_all_passes_nobody(active: Person) -> None:
