@@ -197,7 +197,7 @@ def usual_wait(*, brand: Brand) -> str:
     ]
     if len(waits) < DECISIONS_ENOUGH:
         return _("Usually decided within two days.")
-    hours = math.ceil(median(waits) / 3600)
+    hours = max(1, math.ceil(median(waits) / 3600))
     if hours <= 24:
         return ngettext(
             "Usually decided within an hour.", "Usually decided within %(count)s hours.", hours

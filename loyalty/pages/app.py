@@ -27,7 +27,7 @@ ICON_SIZES = (192, 512)
 # An icon that the system cuts to its own shape keeps what matters within the inner four fifths.
 SAFE = 0.62
 SMOOTH = 4
-CURVE_STEPS = 8
+CURVE_STEPS = 24
 
 # What stays on the phone so that pages without a connection look like the others. Nothing of anybody is in it.
 KEPT_FILES = (
@@ -126,7 +126,7 @@ def draw_icon(slug: str, colour: str, size: int, *, fills: bool) -> bytes:
         (side / 2 + (x - CENTRE) * scale, side / 2 + (y - CENTRE) * scale)
         for x, y in brand_curve(slug).points(CURVE_STEPS)
     ]
-    draw.line([*line, line[1]], fill=lines, width=max(1, round(4 * scale)), joint="curve")
+    draw.line([*line, line[1]], fill=lines, width=max(1, round(3 * scale)), joint="curve")
     out = io.BytesIO()
     image.resize((size, size), Image.Resampling.LANCZOS).save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -87,7 +87,7 @@ def check_in(request: HttpRequest, slug: str) -> HttpResponse:
                 guesses.count(guesser)
         if outbox.asks_for_json(request):
             # Later there may be guesses again: what waits on a phone is not lost by them.
-            return outbox.not_taken(_first_reason(form), status=429 if is_over else 422)
+            return outbox.not_taken(_first_reason(form), status=429 if is_over else 200)
     venue = None
     code = str(form["code"].value() or "")
     # The name of a venue is an answer too, so it is told no longer than guesses are left.

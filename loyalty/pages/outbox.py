@@ -30,8 +30,12 @@ def received(request: HttpRequest, address: str) -> HttpResponse:
     return JsonResponse({"url": address}) if asks_for_json(request) else redirect(address)
 
 
-def not_taken(reason: str, *, status: int = 422) -> JsonResponse:
-    """The form was read and not taken: it stays on the phone, with the reason, until a person has seen to it."""
+def not_taken(reason: str, *, status: int = 200) -> JsonResponse:
+    """The form was read and not taken: it stays on the phone, with the reason, until a person has seen to it.
+
+    An answer like any other, and no error that the browser would write down. With a status of 429 it
+    is sent again later.
+    """
     return JsonResponse({"reason": reason}, status=status)
 
 

@@ -53,7 +53,7 @@
     });
     if (!answer.headers.get("content-type")?.includes("json")) return {};
     const said = await answer.json();
-    return answer.ok ? { url: said.url } : { reason: said.reason, later: answer.status !== 422 };
+    return { ...said, later: !answer.ok };
   }
 
   async function ask(home) {
