@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.utils.text import format_lazy, get_text_list
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
 from .problems import Problem, Reader, read_date, read_decimal, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
+from .words import any_of, figure
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKDAY_NAMES = {
@@ -48,6 +49,20 @@ OPERATORS = {
     "is_set": _("is given"),
     "is_not_set": _("is not given"),
 }
+# The same, of a field and a value, as they follow “when”.
+_HOLDS = {
+    "is": _("%(field)s is %(value)s"),
+    "is_not": _("%(field)s is not %(value)s"),
+    "in": _("%(field)s is one of %(value)s"),
+    "not_in": _("%(field)s is none of %(value)s"),
+    "at_least": _("%(field)s is at least %(value)s"),
+    "more_than": _("%(field)s is more than %(value)s"),
+    "at_most": _("%(field)s is at most %(value)s"),
+    "less_than": _("%(field)s is less than %(value)s"),
+    "contains": _("%(field)s contains %(value)s"),
+    "is_set": _("%(field)s is given"),
+    "is_not_set": _("%(field)s is not given"),
+}
 _COMPARISONS = {
     "is": "=",
     "is_not": "<>",
@@ -76,6 +91,11 @@ def literal(value: Any) -> sql.Composable:
         quoted = sql.Literal(value).as_string(None).replace("%", "%%")
         return sql.SQL(quoted)
     return sql.Literal(value)
+
+
+def field_name(field: str) -> str:
+    """A field in words; an attribute's name is the brand's own."""
+    return str(FIELD_NAMES.get(field) or field.removeprefix("attributes.").replace("_", " "))
 
 
 def operators_of(type_name: str) -> Sequence[str]:
@@ -174,20 +194,17 @@ class Condition:
     def _among(self, value: sql.Composable, items: Sequence[Any]) -> sql.Composable:
         return sql.SQL("{} IN ({})").format(value, sql.SQL(", ").join(map(literal, items)))
 
-    def sentence(self, vocabulary: Vocabulary) -> Any:
-        """The condition in words."""
-        name = FIELD_NAMES.get(self.field) or self.field.removeprefix("attributes.").replace(
-            "_", " "
-        )
-        if self.op in ("is_set", "is_not_set"):
-            return format_lazy("{} {}", name, OPERATORS[self.op])
-        return format_lazy("{} {} {}", name, OPERATORS[self.op], self.value_words(vocabulary))
+    def sentence(self, vocabulary: Vocabulary) -> str:
+        """The condition in words, as they follow “when”."""
+        words = {"field": field_name(self.field), "value": self.value_words(vocabulary)}
+        return str(_HOLDS[self.op] % words)
 
     def value_words(self, vocabulary: Vocabulary) -> str:
-        """The value in words, several joined by “or”."""
+        """The value in words, several joined by “or”; empty where the operator takes none."""
+        if self.value is None:
+            return ""
         items = self.value if isinstance(self.value, tuple) else (self.value,)
-        words = [str(self._word(item, vocabulary)) for item in items]
-        return get_text_list(words, str(_("or")))
+        return any_of([str(self._word(item, vocabulary)) for item in items])
 
     def _word(self, item: Any, vocabulary: Vocabulary) -> Any:
         if self.type == "weekday":
@@ -198,7 +215,11 @@ class Condition:
             return _("yes") if item else _("no")
         if self.type == "hour":
             return f"{int(item)}:00"
-        return _plain(item) if not isinstance(item, Decimal) else f"{item.normalize():f}"
+        if isinstance(item, Decimal):
+            return figure(item.normalize())
+        if isinstance(item, datetime.date):
+            return date_format(item)
+        return item
 
 
 def _plain(value: Any) -> Any:

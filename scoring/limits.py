@@ -9,28 +9,35 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
-from .conditions import FIELD_NAMES, Condition, field_sql, literal, type_of_field
+from .conditions import Condition, field_name, field_sql, literal, type_of_field
 from .facts import earlier_facts
 from .periods import PERIODS, ordinal_of
 from .problems import Problem, Reader
 from .relations import TERM_HAS_KIND, TERM_MATCHES, Compilation, Family, Relation, values, window_of
 from .scopes import Days, Scope
 from .vocabulary import Kind, Vocabulary
+from .words import all_of, figure, points
 
 if TYPE_CHECKING:
     from .rules.base import RuleStage
 
-PER_NAMES = {
-    "day": _("a day"),
-    "week": _("a week"),
-    "month": _("a month"),
-    "year": _("a year"),
-    "ever": _("in all"),
+AT_MOST = {
+    "day": _("at most %(amount)s a day"),
+    "week": _("at most %(amount)s a week"),
+    "month": _("at most %(amount)s a month"),
+    "year": _("at most %(amount)s a year"),
+    "ever": _("at most %(amount)s in all"),
+}
+AT_MOST_BY = {
+    "day": _("at most %(amount)s a day and %(field)s"),
+    "week": _("at most %(amount)s a week and %(field)s"),
+    "month": _("at most %(amount)s a month and %(field)s"),
+    "year": _("at most %(amount)s a year and %(field)s"),
+    "ever": _("at most %(amount)s in all for each %(field)s"),
 }
 LIMITS_MAX = 2
 # More than there are days until the year 10000.
@@ -74,26 +81,22 @@ class Limit:
             document["points"] = self.points
         return document
 
-    def sentence(self) -> Any:
+    def sentence(self) -> str:
         """The limit in words, such as “at most once a day and venue”."""
-        amounts: list[Any] = []
+        amounts = []
         if self.count == 1:
-            amounts.append(_("once"))
+            amounts.append(gettext("once"))
         elif self.count is not None:
-            amounts.append(ngettext("%d time", "%d times", self.count) % self.count)
+            amounts.append(
+                ngettext("%(count)s time", "%(count)s times", self.count)
+                % {"count": figure(self.count)}
+            )
         if self.points is not None:
-            amounts.append(ngettext("%d point", "%d points", self.points) % self.points)
-        amount = (
-            amounts[0]
-            if len(amounts) == 1
-            else format_lazy("{} {} {}", amounts[0], _("and"), amounts[1])
-        )
+            amounts.append(points(self.points))
+        words = {"amount": all_of(amounts), "field": field_name(self.by)}
         if self.by == "customer":
-            return format_lazy("{} {} {}", _("at most"), amount, PER_NAMES[self.per])
-        field = FIELD_NAMES.get(self.by) or self.by.removeprefix("attributes.").replace("_", " ")
-        return format_lazy(
-            "{} {} {} {} {}", _("at most"), amount, PER_NAMES[self.per], _("and"), field
-        )
+            return str(AT_MOST[self.per] % words)
+        return str(AT_MOST_BY[self.per] % words)
 
 
 def parse_limits(

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from django.utils.text import format_lazy, get_text_list
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scoring.conditions import Condition, parse_conditions
+from scoring.limits import Limit
 from scoring.problems import Problem, Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import Scope
 from scoring.vocabulary import Kind, Vocabulary
+from scoring.words import all_of, any_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class RuleStage:
         """What is particular to the type, as it stands in the document."""
 
     @abstractmethod
-    def sentence(self) -> Any:
-        """The rule in words, for the rule book and for staff."""
+    def sentence(self) -> str:
+        """The rule in words, for the rule book and for staff, in the language in force."""
 
     @abstractmethod
     def all_kinds(self) -> tuple[str, ...]:
@@ -100,14 +102,23 @@ class RuleStage:
 
     def kind_labels(self, slugs: Sequence[str]) -> str:
         """The labels of kinds, joined by “or”."""
-        return get_text_list([self.vocabulary.kinds[slug].label for slug in slugs], str(_("or")))
+        return any_of([self.vocabulary.kinds[slug].label for slug in slugs])
 
-    def conditions_sentence(self, conditions: Sequence[Condition]) -> Any:
-        """“, when …” for conditions, or an empty text for none."""
+    def with_conditions(self, said: str, conditions: Sequence[Condition]) -> str:
+        """What was said, and “, when …” where there are conditions."""
         if not conditions:
-            return ""
-        words = [str(condition.sentence(self.vocabulary)) for condition in conditions]
-        return format_lazy(", {} {}", _("when"), get_text_list(words, str(_("and"))))
+            return said
+        words = [condition.sentence(self.vocabulary) for condition in conditions]
+        return gettext("%(actions)s, when %(conditions)s") % {
+            "actions": said,
+            "conditions": all_of(words),
+        }
+
+    def with_limits(self, said: str, limits: Sequence[Limit]) -> str:
+        """What was said, and “, at most …” for each limit."""
+        for limit in limits:
+            said = gettext("%(rule)s, %(limit)s") % {"rule": said, "limit": limit.sentence()}
+        return said
 
 
 def parse_kinds(reader: Reader, vocabulary: Vocabulary, key: str = "kinds") -> list[Kind]:

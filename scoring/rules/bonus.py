@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
-from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
@@ -16,6 +16,7 @@ from scoring.limits import Limit, limited_relation, parse_limits, scope_of
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import CHANGED, Scope, hull
+from scoring.words import figure
 
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
@@ -64,15 +65,12 @@ class Bonus(RuleStage):
             "limits": [limit.to_json() for limit in self.limits],
         }
 
-    def sentence(self) -> Any:
-        return format_lazy(
-            "{}: {} {}{}{}",
-            self.kind_labels(self.kinds),
-            f"+{self.percent.normalize():f}\u202f%",
-            _("on the points earned"),
-            self.conditions_sentence(self.conditions),
-            "".join(f", {limit.sentence()}" for limit in self.limits),
-        )
+    def sentence(self) -> str:
+        said = gettext("%(actions)s: +%(percent)s\u202f%% on the points earned") % {
+            "actions": self.kind_labels(self.kinds),
+            "percent": figure(self.percent.normalize()),
+        }
+        return self.with_limits(self.with_conditions(said, self.conditions), self.limits)
 
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.conditions import Condition
@@ -17,15 +15,16 @@ from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation, values, window_of
 from scoring.scopes import CHANGED, Days, Scope
 from scoring.vocabulary import Vocabulary
+from scoring.words import points, times
 
 from .base import Field, RuleStage, parse_matching
 
-PERIOD_NAMES = {
-    "day": _("on one day"),
-    "week": _("in one week"),
-    "month": _("in one month"),
-    "year": _("in one year"),
-    "ever": _("at any time"),
+TOGETHER = {
+    "day": _("%(actions)s on one day: %(points)s"),
+    "week": _("%(actions)s in one week: %(points)s"),
+    "month": _("%(actions)s in one month: %(points)s"),
+    "year": _("%(actions)s in one year: %(points)s"),
+    "ever": _("%(actions)s at any time: %(points)s"),
 }
 
 
@@ -79,22 +78,16 @@ class Combo(RuleStage):
     def lasting_shape(self) -> tuple[Any, ...]:
         return (self.type, self.source, self.per)
 
-    def sentence(self) -> Any:
+    def sentence(self) -> str:
         parts = [
-            format_lazy(
-                "{} × {}{}" if requirement.count > 1 else "{1}{2}",  # noqa: RUF001
-                requirement.count,
-                self.kind_labels(requirement.kinds),
-                self.conditions_sentence(requirement.conditions),
+            self.with_conditions(
+                times(requirement.count, self.kind_labels(requirement.kinds)),
+                requirement.conditions,
             )
             for requirement in self.requires
         ]
-        return format_lazy(
-            "{} {}: {}",
-            " + ".join(str(part) for part in parts),
-            PERIOD_NAMES[self.per],
-            ngettext("%d point", "%d points", self.points) % self.points,
-        )
+        words = {"actions": " + ".join(parts), "points": points(self.points)}
+        return str(TOGETHER[self.per] % words)
 
     def all_kinds(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(k for requirement in self.requires for k in requirement.kinds))

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
-from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.conditions import Condition
@@ -15,6 +14,7 @@ from scoring.models import ActionKind
 from scoring.problems import RATE_MAX, Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import CHANGED, Scope, hull
+from scoring.words import all_of, figure, points
 
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 
@@ -68,19 +68,17 @@ class Earn(RuleStage):
             "limits": [limit.to_json() for limit in self.limits],
         }
 
-    def sentence(self) -> Any:
-        gives: list[Any] = []
+    def sentence(self) -> str:
+        gives = []
         if self.points or not self.rate:
-            gives.append(ngettext("%d point", "%d points", self.points) % self.points)
+            gives.append(points(self.points))
         if self.rate:
             gives.append(self._rate_sentence())
-        return format_lazy(
-            "{}: {}{}{}",
-            self.kind_labels(self.kinds),
-            gives[0] if len(gives) == 1 else format_lazy("{} {} {}", gives[0], _("and"), gives[1]),
-            self.conditions_sentence(self.conditions),
-            "".join(f", {limit.sentence()}" for limit in self.limits),
-        )
+        said = gettext("%(actions)s: %(points)s") % {
+            "actions": self.kind_labels(self.kinds),
+            "points": all_of(gives),
+        }
+        return self.with_limits(self.with_conditions(said, self.conditions), self.limits)
 
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds
@@ -115,15 +113,24 @@ class Earn(RuleStage):
             ),
         )
 
-    def _rate_sentence(self) -> Any:
-        unit: Any = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
+    def _rate_sentence(self) -> str:
+        unit = self.vocabulary.kinds[self.kinds[0]].unit if self.kinds else ""
+        words = {"count": figure(self.rate.normalize()), "unit": unit}
+        many = 1 if self.rate == 1 else 2
         if unit == ActionKind.MONEY:
-            unit = self.vocabulary.currency
+            words["unit"] = self.vocabulary.currency
+            said = ngettext(
+                "%(count)s point for each %(unit)s", "%(count)s points for each %(unit)s", many
+            )
         elif unit:
-            unit = format_lazy("{} ({})", _("unit"), unit)
-        rate = f"{self.rate.normalize():f}"
-        points = _("point for each") if self.rate == 1 else _("points for each")
-        return format_lazy("{} {} {}", rate, points, unit or _("unit"))
+            said = ngettext(
+                "%(count)s point for each unit (%(unit)s)",
+                "%(count)s points for each unit (%(unit)s)",
+                many,
+            )
+        else:
+            said = ngettext("%(count)s point for each unit", "%(count)s points for each unit", many)
+        return said % words
 
 
 def _cells(stage: RuleStage) -> tuple[int, Decimal | None]:

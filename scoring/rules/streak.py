@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
-from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.conditions import Condition
@@ -14,15 +13,16 @@ from scoring.models import Source
 from scoring.problems import Reader
 from scoring.relations import Compilation, Family, Relation, values, window_of
 from scoring.scopes import CHANGED, Days, Scope
+from scoring.words import figure, points
 
 from .base import CONDITIONS, KINDS, Field, RuleStage, parse_matching
 from .combo import parse_source, period_of
 
 STREAK_PERIODS = ("day", "week", "month")
 IN_A_ROW = {
-    "day": _("days in a row"),
-    "week": _("weeks in a row"),
-    "month": _("months in a row"),
+    "day": ngettext_lazy("%(count)s day in a row", "%(count)s days in a row", "count"),
+    "week": ngettext_lazy("%(count)s week in a row", "%(count)s weeks in a row", "count"),
+    "month": ngettext_lazy("%(count)s month in a row", "%(count)s months in a row", "count"),
 }
 
 
@@ -79,16 +79,16 @@ class Streak(RuleStage):
     def lasting_shape(self) -> tuple[Any, ...]:
         return (self.type, self.source, self.per)
 
-    def sentence(self) -> Any:
-        return format_lazy(
-            "{}{}, {} {}{}: {}",
-            self.kind_labels(self.kinds),
-            self.conditions_sentence(self.conditions),
-            self.length,
-            IN_A_ROW[self.per],
-            format_lazy(" ({} ×)", self.count) if self.count > 1 else "",  # noqa: RUF001
-            ngettext("%d point", "%d points", self.points) % self.points,
-        )
+    def sentence(self) -> str:
+        words = {
+            "actions": self.with_conditions(self.kind_labels(self.kinds), self.conditions),
+            "periods": IN_A_ROW[self.per] % {"count": self.length},
+            "count": figure(self.count),
+            "points": points(self.points),
+        }
+        if self.count == 1:
+            return gettext("%(actions)s, %(periods)s: %(points)s") % words
+        return gettext("%(actions)s, %(periods)s (%(count)s ×): %(points)s") % words  # noqa: RUF001
 
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds
