@@ -197,12 +197,14 @@ def test_an_operator_adds_a_brand(db: None) -> None:
         "time_zone": "Pacific/Auckland",
         "currency": "nzd",
         "colour": "#123456",
+        "season": "month",
     }
     assert client.post(url, data | {"time_zone": "Mars/Olympus"}).status_code == 200
+    assert client.post(url, data | {"season": "decade"}).status_code == 200
     assert client.post(url, data | {"colour": "red"}).status_code == 200
     assert client.post(url, data).status_code == 302
     brand = Brand.objects.get(slug="quay")
-    assert brand.currency == "NZD"
+    assert (brand.currency, brand.season) == ("NZD", "month")
     # Nothing is published yet, and every page of its rules says so without failing.
     for name in ("rules", "shape", "publish", "versions", "top_customers"):
         page = reverse(f"admin:{name}", kwargs={"slug": "quay"})
