@@ -189,10 +189,10 @@ function roll(element, text) {
     ...[...text].map((digit, place) => {
       const was = before.at(place - text.length) ?? "";
       if (was === digit || before.length < text.length - place) return digit;
-      const cell = document.createElement("span");
-      cell.className = "rolling";
+      // Names of their own, so that no rule for other elements in there touches them.
+      const cell = document.createElement("roll-digit");
       cell.dataset.was = was;
-      cell.append(Object.assign(document.createElement("span"), { textContent: digit }));
+      cell.append(Object.assign(document.createElement("roll-now"), { textContent: digit }));
       return cell;
     }),
   );

@@ -108,7 +108,7 @@ def test_every_open_page_follows_in_place(phone: BrowserContext, site: Site) -> 
     check_in(phone, site, "CAM7")
     expect_news(one, before)
     # A digit that rolled is plain text again.
-    expect(one.locator(".rolling")).to_have_count(0, timeout=LONG)
+    expect(one.locator("roll-digit")).to_have_count(0, timeout=LONG)
 
 
 def test_a_page_outlives_its_server(phone: BrowserContext, site: Site) -> None:
