@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -98,10 +98,14 @@ def parsed_badge(badge: Badge, *, vocabulary: Vocabulary) -> Parsed:
 
 
 class Change(NamedTuple):
-    """What moved for a customer: facts of these kinds (None: anything), and points in these sources, one bit each."""
+    """What moved for a customer from the local date ``since`` on (None: anything, at any time).
+
+    Facts of these kinds, and points in these sources, one bit each.
+    """
 
     customer_id: int
     why: str
+    since: date | None = None
     kinds: Collection[int] | None = None
     sources: int = 0
 
@@ -120,10 +124,13 @@ def award_badges(
         return
     ready = _ready(brand.pk, fingerprint, rule_set_id)
     asked = [
-        (change.customer_id, seen.badge_id, change.why)
+        (change.customer_id, seen.badge_id, change.why, change.since)
         for change in changes
         for seen in ready.seen
-        if change.kinds is None or change.sources & seen.sources or seen.kinds & set(change.kinds)
+        if change.since is None
+        or change.kinds is None
+        or change.sources & seen.sources
+        or seen.kinds & set(change.kinds)
     ]
     if asked:
         # As scoring itself: what is looked up by index is fenced, and all else joins by hash.
@@ -131,9 +138,10 @@ def award_badges(
         execute(
             ready.award,
             {
-                "customers": [customer for customer, _badge, _why in asked],
-                "badges": [badge for _customer, badge, _why in asked],
-                "whys": [why for _customer, _badge, why in asked],
+                "customers": [customer for customer, _badge, _why, _since in asked],
+                "badges": [badge for _customer, badge, _why, _since in asked],
+                "whys": [why for _customer, _badge, why, _since in asked],
+                "since": [since for _customer, _badge, _why, since in asked],
                 "now": now,
             },
         )
@@ -279,6 +287,7 @@ def _asked_all(customers: Sequence[int], ready: "Ready") -> dict[str, Any]:
         "customers": [customer for customer in customers for _seen in ready.seen],
         "badges": [seen.badge_id for _customer in customers for seen in ready.seen],
         "whys": ["" for _customer in customers for _seen in ready.seen],
+        "since": [None for _customer in customers for _seen in ready.seen],
     }
 
 
@@ -358,9 +367,9 @@ def _ready(brand_id: int, _fingerprint: str, rule_set_id: int | None) -> Ready:
         vocabulary,
         badges,
         seen,
-        award=(head + earned + _HELD + _AWARD).as_string(None),
-        compare=(head + earned + _HELD + _COMPARE).as_string(None),
-        progress=(head + _HELD + _PROGRESS).as_string(None),
+        award=(head + earned + _AWARD).as_string(None),
+        compare=(head + earned + _COMPARE).as_string(None),
+        progress=(head + _PROGRESS).as_string(None),
     )
 
 
@@ -401,25 +410,55 @@ FROM accounts_brand AS brand WHERE brand.id = %(brand)s
 def _reached(judged: Sequence[tuple[Criterion, Judged]], seen: Sequence[Seen]) -> sql.Composed:
     """How far the customers of ``asked`` came with its badges, and when.
 
-    ``fact`` holds only the kinds that the badges asked for look at, and so ``reached`` may hold badges that were not
-    asked for, of a part of their kinds: every use joins it to ``asked``.
+    A level that is held since before anything changed is ``settled``: what happens later moves no earlier moment.
+    Badges of which all levels are settled are not asked about at all. ``fact`` holds only the kinds that the badges
+    asked about look at, and so ``reached`` may hold other badges, of a part of their kinds: every use joins it to
+    ``asked``. Points are gone through by local date and then by moment (``on_day``), facts by moment alone; it is not
+    the same where clocks are put back over midnight.
     """
     kinds = [(one.badge_id, kind) for one in seen for kind in sorted(one.kinds)]
     columns = {column for criterion, _one in judged for column in criterion.columns()}
     nothing = sql.SQL(
-        "SELECT NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint WHERE FALSE"
+        "SELECT NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint, NULL::date WHERE FALSE"
     )
     return sql.SQL("""
-WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest(%(customers)s::bigint[], %(badges)s::bigint[], %(whys)s::text[])
-        AS asked (customer_id, badge_id, why)
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(%(customers)s::bigint[], %(badges)s::bigint[], %(whys)s::text[], %(since)s::date[])
+        AS given (customer_id, badge_id, why, since)
+),
+-- Grain: a level that is held. Where clocks are put back over midnight, an earlier action can have the later date.
+held AS MATERIALIZED (
+    SELECT one.id, one.customer_id, one.badge_id, one.level, one.earned_at, given.why,
+        coalesce(one.earned_at::date < given.since - 1, FALSE) AS is_settled
+    FROM given CROSS JOIN LATERAL (
+        SELECT * FROM scoring_badgeearned AS one
+        WHERE one.customer_id = given.customer_id AND one.badge_id = given.badge_id AND one.revoked_at IS NULL OFFSET 0
+    ) AS one
+),
+settled AS MATERIALIZED (
+    SELECT customer_id, badge_id, level FROM held WHERE is_settled
+),
+asked AS MATERIALIZED (
+    SELECT given.customer_id, given.badge_id, given.since
+    FROM given JOIN (VALUES {levels}) AS badge (badge_id, levels) ON badge.badge_id = given.badge_id
+    WHERE (
+        SELECT count(*) FROM settled WHERE settled.customer_id = given.customer_id AND settled.badge_id = given.badge_id
+    ) < badge.levels
 ),
 subject AS MATERIALIZED (SELECT DISTINCT customer_id FROM asked),
 kind_scope AS MATERIALIZED (
     SELECT DISTINCT asked.customer_id, seen.kind_id, DATE '-infinity' AS read_from, DATE 'infinity' AS read_until
     FROM asked JOIN {kinds} AS seen (badge_id, kind_id) ON seen.badge_id = asked.badge_id
 ),{amended},{facts},
-reached (badge_id, customer_id, at, reached) AS MATERIALIZED ({branches})""").format(
+reached (badge_id, customer_id, at, reached, on_day) AS MATERIALIZED ({branches})""").format(
+        levels=sql.SQL(", ").join(
+            sql.SQL("({}::bigint, {})").format(
+                sql.Literal(one.badge_id), sql.Literal(len(one.levels))
+            )
+            for _criterion, one in judged
+        )
+        if judged
+        else sql.SQL("(0::bigint, 0)"),
         kinds=sql.SQL("(VALUES {})").format(
             sql.SQL(", ").join(
                 sql.SQL("({}::bigint, {}::bigint)").format(sql.Literal(badge), sql.Literal(kind))
@@ -432,8 +471,12 @@ reached (badge_id, customer_id, at, reached) AS MATERIALIZED ({branches})""").fo
         facts=facts(kinds=[], columns=columns, scoped=True),
         branches=sql.SQL("\n    UNION ALL ").join(
             sql.SQL(
-                "SELECT {}::bigint, one.customer_id, one.at, one.reached FROM ({}) AS one"
-            ).format(sql.Literal(one.badge_id), criterion.reached(one))
+                "SELECT {}::bigint, one.customer_id, one.at, one.reached, {} FROM ({}) AS one"
+            ).format(
+                sql.Literal(one.badge_id),
+                sql.SQL("one.at::date" if criterion.sources() else "NULL::date"),
+                criterion.reached(one),
+            )
             for criterion, one in judged
         )
         if judged
@@ -450,11 +493,13 @@ def _earned(judged: Sequence[tuple[Criterion, Judged]]) -> sql.Composed:
     ] or [(0, 0, 0)]
     return sql.SQL(""",
 earned AS MATERIALIZED (
-    SELECT reached.customer_id, reached.badge_id, target.level, min(reached.at) AS earned_at
+    SELECT DISTINCT ON (reached.customer_id, reached.badge_id, target.level)
+        reached.customer_id, reached.badge_id, target.level, reached.at AS earned_at
     FROM asked JOIN reached ON reached.customer_id = asked.customer_id AND reached.badge_id = asked.badge_id
     JOIN (VALUES {targets}) AS target (badge_id, level, needed)
         ON target.badge_id = reached.badge_id AND reached.reached >= target.needed
-    GROUP BY reached.customer_id, reached.badge_id, target.level
+    WHERE reached.at IS NOT NULL
+    ORDER BY reached.customer_id, reached.badge_id, target.level, reached.on_day, reached.at
 )""").format(
         targets=sql.SQL(", ").join(
             sql.SQL("({}::bigint, {}::smallint, {}::bigint)").format(*map(sql.Literal, row))
@@ -463,19 +508,10 @@ earned AS MATERIALIZED (
     )
 
 
-# Grain: a level that is held. Index: held badges by customer.
-_HELD = sql.SQL(""",
-held AS MATERIALIZED (
-    SELECT one.id, one.customer_id, one.badge_id, one.level, one.earned_at, asked.why
-    FROM asked CROSS JOIN LATERAL (
-        SELECT * FROM scoring_badgeearned AS one
-        WHERE one.customer_id = asked.customer_id AND one.badge_id = asked.badge_id AND one.revoked_at IS NULL OFFSET 0
-    ) AS one
-)""")
 # Grain: a level that is gained, lost or moved. What stays as it was is not written.
 _AWARD = sql.SQL(""",
 lost AS (
-    SELECT held.id, held.why FROM held WHERE NOT EXISTS (
+    SELECT held.id, held.why FROM held WHERE NOT held.is_settled AND NOT EXISTS (
         SELECT FROM earned WHERE earned.customer_id = held.customer_id AND earned.badge_id = held.badge_id
             AND earned.level = held.level)
 ),
@@ -488,7 +524,7 @@ INSERT INTO scoring_badgeearned (customer_id, badge_id, level, earned_at, revoke
 SELECT earned.customer_id, earned.badge_id, earned.level, earned.earned_at, '' FROM earned
 WHERE NOT EXISTS (
     SELECT FROM held WHERE held.customer_id = earned.customer_id AND held.badge_id = earned.badge_id
-        AND held.level = earned.level AND held.earned_at = earned.earned_at)
+        AND held.level = earned.level AND (held.is_settled OR held.earned_at = earned.earned_at))
 ORDER BY earned.customer_id, earned.badge_id, earned.level
 ON CONFLICT (customer_id, badge_id, level) WHERE revoked_at IS NULL DO UPDATE SET earned_at = excluded.earned_at
 """)

@@ -228,7 +228,7 @@ def _change(mark: tuple[Any, ...], posted: Mapping[int, Posted]) -> Change:
     """What a claimed mark says, and what was posted by it, as badges are told."""
     customer, since, _until, why, kinds = mark
     moved = posted[customer][2] if customer in posted else 0
-    return Change(customer, why, None if since is None else kinds, moved)
+    return Change(customer, why, since, kinds, moved)
 
 
 def _write(

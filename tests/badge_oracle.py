@@ -29,7 +29,7 @@ def earned(badge: Json, actions: list[Action], rules: Json) -> tuple[int, dict[i
     for level, target in enumerate(badge["levels"], start=1):
         reached = [at for at, value in course if value >= target]
         if reached:
-            moments[level] = min(reached)
+            moments[level] = reached[0]
     return max((value for _at, value in course), default=0), moments
 
 
@@ -69,12 +69,14 @@ def of_streak(parameters: Json, actions: list[Action], rules: Json) -> Course:
     for action in actions:
         if not matches(action, parameters):
             continue
-        period = period_of(per, action.local_date)
-        found[period] += 1
-        run = 0
-        while found[period] >= needed:
-            run, period = run + 1, previous_period(per, period)
-        course.append((action.occurred_at, run))
+        found[period_of(per, action.local_date)] += 1
+        longest = 0
+        for last in list(found):
+            run, period = 0, last
+            while found[period] >= needed:
+                run, period = run + 1, previous_period(per, period)
+            longest = max(longest, run)
+        course.append((action.occurred_at, longest))
     return course
 
 

@@ -58,9 +58,11 @@ class Criterion:
     def reached(self, judged: Judged) -> sql.Composable:
         """A SELECT of customer_id, at, reached: how far (whole, rounded down) they were at a moment.
 
-        It reads ``fact``, or ``asked`` (customer_id, badge_id) and what was scored. A level is earned at the first
-        moment at which ``reached`` is at least its target, and the highest ``reached`` is the progress. So moments that
-        settle neither may be left out, and a row whose ``at`` is NULL tells progress only.
+        It reads ``fact``, or ``asked`` (customer_id, badge_id, since) and what was scored. A level is earned at the
+        first moment at which ``reached`` is at least its target, and the highest ``reached`` is the progress. So
+        moments that decide neither may be left out, and a row whose ``at`` is NULL tells progress only. Levels of
+        ``settled`` (customer_id, badge_id, level) are not asked about; where ``since`` is given, neither is progress,
+        nor are moments of more than a day before it.
         """
 
     def kinds(self, vocabulary: Vocabulary) -> Collection[int]:
@@ -173,8 +175,18 @@ POSTINGS_OF_DAY = sql.SQL("""
     """)
 
 
-def targets(levels: Collection[int]) -> sql.Composable:
-    """``(VALUES ...) AS target (needed)``."""
-    return sql.SQL("(VALUES {}) AS target (needed)").format(
-        sql.SQL(", ").join(sql.SQL("({}::bigint)").format(sql.Literal(level)) for level in levels)
+def open_levels(judged: Judged) -> sql.Composable:
+    """A relation ``target`` (customer_id, level, needed): what is asked about, of the badge."""
+    return sql.SQL("""(
+            SELECT asked.customer_id, level.level, level.needed
+            FROM asked CROSS JOIN (VALUES {levels}) AS level (level, needed)
+            WHERE asked.badge_id = {badge} AND NOT EXISTS (
+                SELECT FROM settled WHERE settled.customer_id = asked.customer_id AND settled.badge_id = asked.badge_id
+                    AND settled.level = level.level)
+        ) AS target""").format(
+        badge=sql.Literal(judged.badge_id),
+        levels=sql.SQL(", ").join(
+            sql.SQL("({}, {}::bigint)").format(sql.Literal(level), sql.Literal(needed))
+            for level, needed in enumerate(judged.levels, start=1)
+        ),
     )

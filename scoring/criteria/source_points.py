@@ -14,7 +14,7 @@ from scoring.rules.base import Field
 from scoring.rules.combo import parse_source
 from scoring.vocabulary import Vocabulary
 
-from .base import POSTINGS_OF_DAY, Criterion, Judged, number, targets
+from .base import POSTINGS_OF_DAY, Criterion, Judged, number, open_levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class SourcePoints(Criterion):
     ),
     first_day AS (
         SELECT DISTINCT ON (daily.customer_id, target.needed) daily.*
-        FROM daily JOIN {targets} ON daily.total >= target.needed
+        FROM daily JOIN {targets} ON target.customer_id = daily.customer_id AND daily.total >= target.needed
         ORDER BY daily.customer_id, target.needed, daily.local_date
     )
     -- Grain: a moment with awards on such a day; its total without what came later on that day.
@@ -78,6 +78,6 @@ class SourcePoints(Criterion):
 """).format(
             badge=sql.Literal(judged.badge_id),
             source=sql.Literal(self.source.value),
-            targets=targets(judged.levels),
+            targets=open_levels(judged),
             postings=POSTINGS_OF_DAY,
         )

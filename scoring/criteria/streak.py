@@ -85,19 +85,24 @@ class PeriodsInARow(MatchingActions):
 
     def reached(self, judged: Judged) -> sql.Composable:
         # Consecutive periods share the difference between ordinal and number. A period counts from the moment of its
-        # ``count``-th action.
+        # ``count``-th action. Where clocks are put back over midnight a day can be full before the day before it is: a
+        # run is complete when the last of its periods is, in time, and each alone is a run of one.
         return sql.SQL("""
-    SELECT customer_id, at, row_number() OVER (PARTITION BY customer_id, run ORDER BY period) AS reached
+    SELECT run.customer_id, reached.at, reached.reached
     FROM (
-        SELECT customer_id, at, period,
-            period - row_number() OVER (PARTITION BY customer_id ORDER BY period) AS run
+        SELECT customer_id, at, max(at) OVER so_far AS complete_at, row_number() OVER so_far AS length
         FROM (
-            SELECT customer_id, occurred_at AS at, {period} AS period,
-                row_number() OVER (PARTITION BY customer_id, {period} ORDER BY occurred_at) AS place
-            FROM fact WHERE {matches}
-        ) AS placed
-        WHERE place = {count}
-    ) AS full_period
+            SELECT customer_id, at, period,
+                period - row_number() OVER (PARTITION BY customer_id ORDER BY period) AS run
+            FROM (
+                SELECT customer_id, occurred_at AS at, {period} AS period,
+                    row_number() OVER (PARTITION BY customer_id, {period} ORDER BY occurred_at) AS place
+                FROM fact WHERE {matches}
+            ) AS placed
+            WHERE place = {count}
+        ) AS full_period
+        WINDOW so_far AS (PARTITION BY customer_id, run ORDER BY period)
+    ) AS run CROSS JOIN LATERAL (VALUES (run.at, 1), (run.complete_at, run.length)) AS reached (at, reached)
 """).format(
             period=ordinal_of(self.per, sql.SQL("local_date")),
             matches=self.matches(judged.vocabulary),
