@@ -115,7 +115,7 @@ def award_badges(
 ) -> None:
     """Bring the badges that these changes can touch up to date. May run twice.
 
-    To be called in ``brand_time``, by whoever holds the locks of the customers, once their points are posted.
+    To be called last in ``brand_time``, by whoever holds the locks of the customers, once their points are posted.
     """
     if not changes:
         return
@@ -145,7 +145,6 @@ def award_badges(
                 "now": now,
             },
         )
-        set_locally(enable_nestloop="on")
 
 
 def mark_badge_changed(*, badge: Badge, now: datetime) -> None:
