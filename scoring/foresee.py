@@ -414,9 +414,12 @@ class _Search:
 
     def plan(self, steps: Sequence[Step]) -> Plan | None:
         nothing: Counts = (0,) * len(steps)
-        [found] = self._try(steps, [nothing])
+        # Not even each step as often as a plan may have it: there is no need to look.
+        found, most = self._try(steps, [nothing, (HORIZONS[self.days],) * len(steps)])
         if found.worth.score >= self.goal:
             return self._plan(steps, nothing, found)
+        if most.worth.score < self.goal:
+            return None
         tried = 0
         effort = 0
         best = [(nothing, found)]

@@ -1,7 +1,7 @@
 """The Score page: where a customer stands, what moved it, and what would raise it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple, Protocol, TypeVar
@@ -58,9 +58,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
         others_points=view.moved.points - sum(line.points for line in movers),
         sum=find_sum(view.moved),
         ways=ways_to_add(customer.brand, now=now) if is_new else [],
-        next_actions=[
-            NextTicket(action, _door(customer.brand, action)) for action in view.ahead.best()
-        ],
+        next_actions=tickets_of(view.ahead.best(), brand=customer.brand),
         sources=in_ring_order(view.score.sources),
         accepted=accepted,
         accepted_sub_scores=_sub_scores(accepted.parts) if accepted else None,
@@ -86,17 +84,25 @@ def moved(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 
 class NextTicket(NamedTuple):
-    """A next best action and the page on which to do it, or to see it worked out."""
+    """A next best action and the page on which to do it, or to read more of it."""
 
     action: NextAction
     address: str
 
 
-def _door(brand: Brand, action: NextAction) -> str:
-    step = action.step
-    if step.kind in DOORS:
-        return reverse(DOORS[step.kind], args=[brand.slug])
-    return reverse("source", args=[brand.slug, step.source.slug])
+def tickets_of(
+    actions: Iterable[NextAction], *, brand: Brand, is_on_source: bool = False
+) -> list[NextTicket]:
+    """These actions, each with its page; what customers do not report themselves leads to its source, or to what if."""
+
+    def address(action: NextAction) -> str:
+        if door := DOORS.get(action.step.kind):
+            return reverse(door, args=[brand.slug])
+        if is_on_source:
+            return reverse("what_if", args=[brand.slug])
+        return reverse("source", args=[brand.slug, action.step.source.slug])
+
+    return [NextTicket(action, address(action)) for action in actions]
 
 
 class HasSource(Protocol):

@@ -14,8 +14,10 @@ from accounts.models import Customer
 from loyalty.pages.explained import explain_day, read_day
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.rules import live_rules, sources_of
+from loyalty.pages.score import NextTicket, tickets_of
 from scoring import queries
 from scoring.explain import Line
+from scoring.foresee import look_ahead
 from scoring.models import Source
 from scoring.publication import current_document
 from scoring.worth import When
@@ -123,6 +125,7 @@ def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpRe
     lines = part_of(sums_of(receipt.lines), _read_number(request.GET.get("page", "1")))
     if not lines.actions and lines.number > 1:
         raise Http404
+    is_whole = day.is_today and lines.number == 1
     later_on = day.today + AHEAD
     later = _worth_later(customer, wanted, later_on) if day.is_today else None
     return show(
@@ -135,6 +138,7 @@ def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpRe
         most=receipt.weight * 10,
         factor=Decimal(receipt.weight) / 10,
         lines=lines,
+        next_actions=_next_actions(customer, wanted) if is_whole else [],
         rules=[
             rule.stage
             for rule in live_rules(current_document(brand=customer.brand), now=timezone.now())
@@ -147,6 +151,13 @@ def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpRe
         sub_score=Decimal(f"{receipt.sub_score:.3f}"),
         faded=Decimal(repr(receipt.faded)),
     )
+
+
+def _next_actions(customer: Customer, source: Source) -> list[NextTicket]:
+    """What the customer could do for a source now, most gain first."""
+    ahead = look_ahead(customer=customer, now=timezone.now())
+    actions = [action for action in ahead.actions if action.step.source == source]
+    return tickets_of(actions, brand=customer.brand, is_on_source=True)
 
 
 def _worth_later(customer: Customer, wanted: Source, later_on: date) -> Decimal:

@@ -617,7 +617,7 @@ def test_no_page_has_styles_or_scripts_inside(address: str, active: Person) -> N
     [
         ("/b/foxglove/score", 12),
         ("/b/foxglove/score/explained", 12),
-        ("/b/foxglove/score/purchases", 14),
+        ("/b/foxglove/score/purchases", 17),
         ("/b/foxglove/activity", 8),
         ("/b/foxglove/badges", 8),
         ("/b/foxglove/board", 8),
