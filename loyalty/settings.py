@@ -12,7 +12,6 @@ import django_stubs_ext
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 from loyalty import csp, embedded
 
@@ -307,7 +306,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("en-gb", _("British English"))]
+# Each named in itself. British English has no words of its own, only its dates and hours: browsers ask for it.
+LANGUAGES = [("en", "English"), ("en-gb", "British English"), ("de", "Deutsch")]
 LOCALE_PATHS = [TREE / "locale"]
 FORMAT_MODULE_PATH = ["loyalty.formats"]
 

@@ -312,7 +312,7 @@ def amendment_words(amendment: Amendment, kind: ActionKind) -> str:
 
 def local_moment(moment: Any, brand: Any) -> str:
     """A moment in the brand's time zone, on one line."""
-    return one_line(date_format(timezone.localtime(moment, brand.zone), "j M Y, H:i"))
+    return one_line(date_format(timezone.localtime(moment, brand.zone), gettext("j M Y, H:i")))
 
 
 def one_line(words: str) -> str:
@@ -390,7 +390,7 @@ class PostingAdmin(ReadOnlyAdmin):
     @column(_("for the day"))
     def day(self, posting: Posting) -> str:
         """The local day to which the points belong."""
-        return one_line(date_format(posting.local_date, "j M Y"))
+        return one_line(date_format(posting.local_date, gettext("j M Y")))
 
     @column(_("rule set version"))
     def version(self, posting: Posting) -> str:

@@ -292,7 +292,7 @@ def effective_words(rule_set: RuleSet, brand: Brand) -> Any:
     if moment is not None:
         return _("from %(moment)s on") % {"moment": local_moment(moment, brand)}
     day = datetime.date.fromisoformat(rule_set.effective)
-    return _("from %(day)s on") % {"day": date_format(day, "j M Y")}
+    return _("from %(day)s on") % {"day": date_format(day, _("j M Y"))}
 
 
 class VersionsPage(BrandPage):

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 
 from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 SYMBOLS = {
     "AUD": "A$",
@@ -45,10 +46,14 @@ def currency_symbol(currency: str) -> str:
 
 
 def format_money(amount: Decimal, currency: str) -> str:
-    """An amount with its currency, such as £24.90 or SEK 120.00."""
-    symbol = currency_symbol(currency)
-    space = "\N{NO-BREAK SPACE}" if symbol[-1].isalpha() else ""
-    return f"{symbol}{space}{number_format(amount, currency_places(currency), force_grouping=True)}"
+    """An amount with its currency, such as £24.90 or SEK 120.00, and where the language says so 24,90 £."""
+    words = {
+        "currency": currency_symbol(currency),
+        "amount": number_format(amount, currency_places(currency), force_grouping=True),
+    }
+    if words["currency"][-1].isalpha():
+        return _("%(currency)s\u00a0%(amount)s") % words
+    return _("%(currency)s%(amount)s") % words
 
 
 def parse_money(text: str, currency: str) -> Decimal | None:
