@@ -49,6 +49,7 @@ PAIRS = (
     ),
     Pair("ink", "track", TEXT),
     Pair("ink-2", "track", TEXT),
+    Pair("brand", "track", PART),
     Pair("paper", "ink", TEXT),
     Pair("brand-ink", "brand", TEXT),
     *(Pair("edge", back, PART) for back in ("paper", "sheet")),
