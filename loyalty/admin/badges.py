@@ -278,14 +278,13 @@ class BadgeAdmin(BrandModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """What it is, and what it is earned for."""
         form = self.get_form(request, obj)
-        label = CRITERIA[form.criterion_name].label
+        label = capfirst(CRITERIA[form.criterion_name].label)
+        plain = [f"parameter_{name}" for name in form.plain_names()]
+        levels = [f"level_{level}" for level in Badge.Level]
         return [
             (None, {"fields": list(form.Meta.fields)}),
-            (
-                capfirst(label),
-                {"fields": [f"parameter_{name}" for name in form.plain_names()]},
-            ),
-            (_("Levels"), {"fields": [tuple(f"level_{level}" for level in Badge.Level)]}),
+            *([(label, {"fields": plain})] if plain else []),
+            (_("Levels") if plain else label, {"fields": levels}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
