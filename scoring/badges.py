@@ -58,7 +58,14 @@ def parse_badge(*, criterion: str, parameters: Any, levels: Any, vocabulary: Voc
     """The criterion of a badge with its parameters, and its levels. Raises BadgeError with every problem."""
     problems: list[Problem] = []
     if criterion not in CRITERIA:
-        raise BadgeError([Problem("criterion", f"must be one of {', '.join(CRITERIA)}")])
+        raise BadgeError(
+            [
+                Problem(
+                    "criterion",
+                    gettext("must be one of %(choices)s") % {"choices": ", ".join(CRITERIA)},
+                )
+            ]
+        )
     reader = Reader.of("parameters", parameters, problems)
     parsed = CRITERIA[criterion].parse(reader, vocabulary)
     reader.done()
@@ -71,7 +78,12 @@ def parse_badge(*, criterion: str, parameters: Any, levels: Any, vocabulary: Voc
 def _parse_levels(levels: Any, most: int, problems: list[Problem]) -> tuple[int, ...]:
     items = list(levels) if isinstance(levels, list | tuple) else []
     if not 1 <= len(items) <= LEVELS_MAX:
-        problems.append(Problem("levels", f"one to {LEVELS_MAX} whole numbers are needed here"))
+        problems.append(
+            Problem(
+                "levels",
+                gettext("one to %(most)s whole numbers are needed here") % {"most": LEVELS_MAX},
+            )
+        )
         return ()
     # One after the other, so that each problem stands at its own number.
     targets: list[int] = []
@@ -79,7 +91,10 @@ def _parse_levels(levels: Any, most: int, problems: list[Problem]) -> tuple[int,
         reader = Reader("", {f"levels[{place}]": item}, problems)
         target = reader.whole(f"levels[{place}]", least=1, most=most)
         if targets and target <= targets[-1] and not reader.has_problem(f"levels[{place}]"):
-            reader.problem(f"levels[{place}]", f"must be more than {targets[-1]}")
+            reader.problem(
+                f"levels[{place}]",
+                gettext("must be more than %(before)s") % {"before": targets[-1]},
+            )
         targets.append(target)
     return tuple(targets)
 

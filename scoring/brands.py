@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import CURRENCY_PATTERN, HEX_COLOUR_PATTERN, Brand
 
@@ -34,20 +35,27 @@ def setup_brand(*, document: Any) -> Brand:
     reader = Reader.of("", document, problems)
     slug = reader.text("slug", longest=50)
     if slug and not KEY_PATTERN.fullmatch(slug):
-        reader.problem("slug", "use small letters, digits, hyphens and underscores")
+        reader.problem("slug", _("use small letters, digits, hyphens and underscores"))
     name = reader.text("name", longest=100)
     time_zone = reader.text("time_zone")
     if time_zone and time_zone not in available_timezones():
-        reader.problem("time_zone", f"there is no time zone {time_zone!r}")
+        reader.problem(
+            "time_zone", _("there is no time zone %(time_zone)r") % {"time_zone": time_zone}
+        )
     currency = reader.text("currency")
     if currency and not CURRENCY_PATTERN.fullmatch(currency):
-        reader.problem("currency", f"must be three capitals (ISO 4217); it is {currency!r}")
+        reader.problem(
+            "currency",
+            _("must be three capitals (ISO 4217); it is %(currency)r") % {"currency": currency},
+        )
     promise = reader.get("promise", "")
     colour = reader.get("colour")
     if colour is not None and not (
         isinstance(colour, str) and HEX_COLOUR_PATTERN.fullmatch(colour)
     ):
-        reader.problem("colour", f"must be # and six hex digits; it is {colour!r}")
+        reader.problem(
+            "colour", _("must be # and six hex digits; it is %(colour)r") % {"colour": colour}
+        )
     kinds = [_kind(Reader.of(place, item, problems)) for place, item in reader.items("kinds")]
     venues = [_venue(Reader.of(place, item, problems)) for place, item in reader.items("venues")]
     reader.done()
@@ -77,7 +85,11 @@ def _check_rules(brand: Brand) -> None:
     except RuleSetError as error:
         raise BrandError(
             [
-                Problem("kinds", f"the rules in force need them as they were ({place}: {reason})")
+                Problem(
+                    "kinds",
+                    _("the rules in force need them as they were (%(place)s: %(reason)s)")
+                    % {"place": place, "reason": reason},
+                )
                 for place, reason in error.problems
             ]
         ) from error
@@ -87,7 +99,7 @@ def _kind(reader: Reader) -> tuple[str, dict[str, Any]]:
     source = Source.from_slug(reader.choice("source", [source.slug for source in Source]))
     attributes = reader.get("attributes", {})
     if not isinstance(attributes, Mapping):
-        reader.problem("attributes", "this must be an object")
+        reader.problem("attributes", _("this must be an object"))
         attributes = {}
     for name, declared in attributes.items():
         place = f"attributes.{name}"
@@ -99,11 +111,12 @@ def _kind(reader: Reader) -> tuple[str, dict[str, Any]]:
                 or not choices
                 or not all(isinstance(choice, str) and choice for choice in choices)
             ):
-                reader.problem(place, 'a choice looks like {"choice": ["S", "M"]}')
+                reader.problem(place, _('a choice looks like {"choice": ["S", "M"]}'))
         elif declared not in ATTRIBUTE_TYPES:
             reader.problem(
                 place,
-                f"must be one of {', '.join(ATTRIBUTE_TYPES)} or a choice; it is {declared!r}",
+                _("must be one of %(choices)s or a choice; it is %(declared)r")
+                % {"choices": ", ".join(ATTRIBUTE_TYPES), "declared": declared},
             )
     kind: dict[str, Any] = {
         "slug": _slug(reader),
@@ -128,7 +141,7 @@ def _venue(reader: Reader) -> dict[str, Any]:
 def _slug(reader: Reader) -> str:
     slug = reader.text("slug", longest=64)
     if slug and not KEY_PATTERN.fullmatch(slug):
-        reader.problem("slug", "use small letters, digits, hyphens and underscores")
+        reader.problem("slug", _("use small letters, digits, hyphens and underscores"))
     return slug
 
 
@@ -144,11 +157,18 @@ def _check_lasting(
     if has_actions and time_zone != brand.time_zone:
         problems.append(
             Problem(
-                "time_zone", f"the brand has actions, whose local dates follow {brand.time_zone}"
+                "time_zone",
+                _("the brand has actions, whose local dates follow %(time_zone)s")
+                % {"time_zone": brand.time_zone},
             )
         )
     if has_actions and currency != brand.currency:
-        problems.append(Problem("currency", f"the brand has actions in {brand.currency}"))
+        problems.append(
+            Problem(
+                "currency",
+                _("the brand has actions in %(currency)s") % {"currency": brand.currency},
+            )
+        )
     present = {kind.slug: kind for kind in ActionKind.objects.filter(brand=brand)}
     for place, kind in kinds:
         known = present.get(kind["slug"])
@@ -161,7 +181,9 @@ def _check_lasting(
         if (is_used or is_ruled) and known.source != kind["source"]:
             problems.append(
                 Problem(
-                    f"{place}.source", f"{known.slug} already earns for {Source(known.source).slug}"
+                    f"{place}.source",
+                    _("%(kind)s already earns for %(source)s")
+                    % {"kind": known.slug, "source": Source(known.source).slug},
                 )
             )
         for name, declared in known.attributes.items():
@@ -170,7 +192,7 @@ def _check_lasting(
                 problems.append(
                     Problem(
                         f"{place}.attributes.{name}",
-                        f"actions already carry it as {_type_of(declared)}",
+                        _("actions already carry it as %(type)s") % {"type": _type_of(declared)},
                     )
                 )
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
@@ -236,27 +237,32 @@ def _read_value(value: Any, type_name: str) -> tuple[Any, str | None]:
     if type_name in ("number", "hour"):
         number = read_decimal(value)
         if number is None:
-            return None, f"must be a number; it is {value!r}"
+            return None, gettext("must be a number; it is %(value)r") % {"value": value}
         if type_name == "hour" and not (0 <= number <= 23 and number == int(number)):
-            return None, f"must be an hour from 0 to 23; it is {value!r}"
+            return None, gettext("must be an hour from 0 to 23; it is %(value)r") % {"value": value}
         return number, None
     if type_name == "yes_no":
         return (
             (value, None)
             if isinstance(value, bool)
-            else (None, f"must be true or false; it is {value!r}")
+            else (None, gettext("must be true or false; it is %(value)r") % {"value": value})
         )
     if type_name == "date":
         day = read_date(value)
         if day is not None:
             return day, None
-        return None, f"must be a date such as 2026-11-23; it is {value!r}"
+        return None, gettext("must be a date such as 2026-11-23; it is %(value)r") % {
+            "value": value
+        }
     if not isinstance(value, str) or value == "":
-        return None, f"must be a text; it is {value!r}"
+        return None, gettext("must be a text; it is %(value)r") % {"value": value}
     if unstorable(value):
         return None, unstorable(value)
     if type_name == "weekday" and value not in WEEKDAYS:
-        return None, f"must be one of {', '.join(WEEKDAYS)}; it is {value!r}"
+        return None, gettext("must be one of %(choices)s; it is %(value)r") % {
+            "choices": ", ".join(WEEKDAYS),
+            "value": value,
+        }
     return value, None
 
 
@@ -302,17 +308,25 @@ def _checked_type(
     try:
         type_name = type_of_field(field, kinds, vocabulary)
     except ValueError:
-        reader.problem("field", f"{field} has different types in these kinds")
+        reader.problem(
+            "field", gettext("%(field)s has different types in these kinds") % {"field": field}
+        )
         return None
     if type_name is None:
         reader.problem(
             "field",
-            f"must be one of {', '.join(FIELDS)} or an attribute that a kind declares "
-            f"(attributes.NAME); it is {field!r}",
+            gettext(
+                "must be one of %(choices)s or an attribute that a kind declares (attributes.NAME); it is %(field)r"
+            )
+            % {"choices": ", ".join(FIELDS), "field": field},
         )
         return None
     if op not in operators_of(type_name):
-        reader.problem("op", f"{op} does not go with {field}, which is a {type_name}")
+        reader.problem(
+            "op",
+            gettext("%(op)s does not go with %(field)s, which is a %(type_name)s")
+            % {"op": op, "field": field, "type_name": type_name},
+        )
         return None
     return type_name
 
@@ -321,12 +335,12 @@ def _parse_value(reader: Reader, raw: Any, op: str, type_name: str, vocabulary: 
     """The typed value that an operator takes: nothing, several or one."""
     if op in ("is_set", "is_not_set"):
         if raw is not None:
-            reader.problem("value", f"{op} takes no value")
+            reader.problem("value", gettext("%(op)s takes no value") % {"op": op})
         return None
     if op not in ("in", "not_in"):
         return _parse_one(reader, "value", raw, op, type_name, vocabulary)
     if not isinstance(raw, list | tuple) or not raw:
-        reader.problem("value", f"{op} takes a list of at least one value")
+        reader.problem("value", gettext("%(op)s takes a list of at least one value") % {"op": op})
         return None
     return tuple(
         _parse_one(reader, f"value[{n}]", one, op, type_name, vocabulary)

@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Brand
 
 from .models import KEY_PATTERN, Source
@@ -101,7 +103,7 @@ def _parse_sources(reader: Reader) -> dict[Source, SourceShape]:
     for source in Source:
         raw = reader.get(source.slug)
         if raw is None:
-            reader.problem(source.slug, "all six sources are needed")
+            reader.problem(source.slug, _("all six sources are needed"))
             continue
         part = Reader.of(reader.path(source.slug), raw, reader.problems)
         half_life = (
@@ -119,7 +121,10 @@ def _parse_sources(reader: Reader) -> dict[Source, SourceShape]:
     total = sum(shape.weight for shape in sources.values())
     if len(sources) == len(Source) and total != 100:
         reader.problems.append(
-            Problem("sources", f"the six weights must sum to 100; they sum to {total}")
+            Problem(
+                "sources",
+                _("the six weights must sum to 100; they sum to %(total)s") % {"total": total},
+            )
         )
     return sources
 
@@ -131,10 +136,10 @@ def _parse_stage(reader: Reader, vocabulary: Vocabulary) -> RuleStage | None:
         return None
     key = reader.text("key", longest=64)
     if key and not KEY_PATTERN.fullmatch(key):
-        reader.problem("key", "use small letters, digits, hyphens and underscores")
+        reader.problem("key", _("use small letters, digits, hyphens and underscores"))
     starts, ends = reader.moment("starts"), reader.moment("ends")
     if starts and ends and starts >= ends:
-        reader.problem("ends", "a rule must end after it starts")
+        reader.problem("ends", _("a rule must end after it starts"))
     stage = rule_type.parse(
         reader,
         {
@@ -165,14 +170,19 @@ def _problems_between(stages: list[tuple[str, RuleStage]]) -> list[Problem]:
                 problems.append(
                     Problem(
                         f"{place}.key",
-                        f"{stage.key} is another type, source or period at {other_place}; "
-                        "the stages of one rule share these",
+                        _(
+                            "%(key)s is another type, source or period at %(other_place)s; "
+                            "the stages of one rule share these"
+                        )
+                        % {"key": stage.key, "other_place": other_place},
                     )
                 )
             elif windows_overlap(stage, other):
                 problems.append(
                     Problem(
-                        f"{place}.starts", f"overlaps {other_place}, another stage of {stage.key}"
+                        f"{place}.starts",
+                        _("overlaps %(other_place)s, another stage of %(key)s")
+                        % {"other_place": other_place, "key": stage.key},
                     )
                 )
         by_key[stage.key].append((place, stage))

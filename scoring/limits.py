@@ -107,7 +107,7 @@ def parse_limits(
 ) -> tuple[Limit, ...]:
     """Read the limits of a rule; problems are collected with their places."""
     if len(items) > LIMITS_MAX:
-        problems.append(Problem(items[LIMITS_MAX][0], "a rule carries at most two limits"))
+        problems.append(Problem(items[LIMITS_MAX][0], gettext("a rule carries at most two limits")))
     limits = []
     for place, item in items[:LIMITS_MAX]:
         reader = Reader.of(place, item, problems)
@@ -117,16 +117,20 @@ def parse_limits(
         points = reader.optional_whole("points", least=1)
         reader.done()
         if count is None and points is None and not {"count", "points"} & reader.source.keys():
-            reader.problem("count", "a limit needs count or points or both")
+            reader.problem("count", gettext("a limit needs count or points or both"))
         by_type = None
         if by != "customer":
             try:
                 by_type = type_of_field(by, kinds, vocabulary)
             except ValueError:
-                reader.problem("by", f"{by} has different types in these kinds")
+                reader.problem(
+                    "by", gettext("%(by)s has different types in these kinds") % {"by": by}
+                )
             else:
                 if by_type is None:
-                    reader.problem("by", f"must be customer or one field; it is {by!r}")
+                    reader.problem(
+                        "by", gettext("must be customer or one field; it is %(by)r") % {"by": by}
+                    )
         limits.append(Limit(per, by, count, points, by_type))
     return tuple(limits)
 

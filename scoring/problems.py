@@ -7,6 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 # Far above any real rule, and low enough that no product of them leaves a bigint.
 POINTS_MAX = 10**9
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -74,9 +76,9 @@ def read_date(value: Any) -> date | None:
 def unstorable(text: str) -> str | None:
     """Why PostgreSQL cannot hold a text, or None where it can."""
     if "\x00" in text:
-        return "a text cannot hold the character NUL"
+        return _("a text cannot hold the character NUL")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        return "this is no valid Unicode text"
+        return _("this is no valid Unicode text")
     return None
 
 
@@ -93,7 +95,7 @@ class Reader:
     def of(cls, place: str, value: Any, problems: list[Problem]) -> "Reader":
         """A reader of ``value``; of an empty object, with a problem, where it is no object."""
         if not isinstance(value, Mapping):
-            problems.append(Problem(place or "document", "this must be an object"))
+            problems.append(Problem(place or "document", _("this must be an object")))
             value = {}
         return cls(place, value, problems)
 
@@ -115,10 +117,10 @@ class Reader:
         """A text that is not empty."""
         value = self.get(key, default)
         if not isinstance(value, str) or not value.strip():
-            self.problem(key, "a text is needed here")
+            self.problem(key, _("a text is needed here"))
             return ""
         if len(value) > longest:
-            self.problem(key, f"at most {longest} characters fit here")
+            self.problem(key, _("at most %(longest)s characters fit here") % {"longest": longest})
         reason = unstorable(value)
         if reason is not None:
             self.problem(key, reason)
@@ -130,7 +132,11 @@ class Reader:
         choices = tuple(choices)
         value = self.get(key, default)
         if value not in choices:
-            self.problem(key, f"must be one of {', '.join(choices)}; it is {value!r}")
+            self.problem(
+                key,
+                _("must be one of %(choices)s; it is %(value)r")
+                % {"choices": ", ".join(choices), "value": value},
+            )
             return choices[0]
         return str(value)
 
@@ -141,7 +147,7 @@ class Reader:
         number = self.optional_whole(key, least=least, most=most)
         if number is None:
             if default is None and not self.has_problem(key):
-                self.problem(key, "a whole number is needed here")
+                self.problem(key, _("a whole number is needed here"))
             return least if default is None else default
         return number
 
@@ -152,10 +158,14 @@ class Reader:
             return None
         number = read_decimal(value)
         if number is None or number != number.to_integral_value():
-            self.problem(key, f"must be a whole number; it is {value!r}")
+            self.problem(key, _("must be a whole number; it is %(value)r") % {"value": value})
             return None
         if not least <= number <= most:
-            self.problem(key, f"must be between {least} and {most}; it is {number}")
+            self.problem(
+                key,
+                _("must be between %(least)s and %(most)s; it is %(number)s")
+                % {"least": least, "most": most, "number": number},
+            )
             return None
         return int(number)
 
@@ -171,12 +181,16 @@ class Reader:
         value = self.get(key, default)
         number = read_decimal(value)
         if number is None:
-            self.problem(key, f"must be a decimal number; it is {value!r}")
+            self.problem(key, _("must be a decimal number; it is %(value)r") % {"value": value})
         elif number < 0 or number > most or (positive and number == 0):
-            above = "above 0" if positive else "0 or more"
-            self.problem(key, f"must be {above} and at most {most}; it is {number}")
+            reason = (
+                _("must be above 0 and at most %(most)s; it is %(number)s")
+                if positive
+                else _("must be 0 or more and at most %(most)s; it is %(number)s")
+            )
+            self.problem(key, reason % {"most": most, "number": number})
         elif decimal_places(number) > 12:
-            self.problem(key, "at most 12 decimal places fit here")
+            self.problem(key, _("at most 12 decimal places fit here"))
         else:
             return number
         return Decimal(1)
@@ -190,7 +204,10 @@ class Reader:
         if moment is None:
             self.problem(
                 key,
-                f"must be a time with its offset such as 2026-11-01T00:00:00+00:00; it is {value!r}",
+                _(
+                    "must be a time with its offset such as 2026-11-01T00:00:00+00:00; it is %(value)r"
+                )
+                % {"value": value},
             )
         return moment
 
@@ -198,7 +215,7 @@ class Reader:
         """The (place, value) pairs of a list; empty where it is left out."""
         value = self.get(key, [])
         if not isinstance(value, list | tuple):
-            self.problem(key, "this must be a list")
+            self.problem(key, _("this must be a list"))
             return []
         return [(f"{self.path(key)}[{n}]", item) for n, item in enumerate(value)]
 
@@ -206,7 +223,7 @@ class Reader:
         """Note every key that nobody asked for."""
         for key in self.source:
             if key not in self.seen:
-                self.problem(str(key), "this key is not known here")
+                self.problem(str(key), _("this key is not known here"))
 
     def has_problem(self, key: str) -> bool:
         """Whether what stands at ``key`` is wrong."""

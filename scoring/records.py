@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext as _
+
 from accounts.identity import IdentifierError, parse_identifier
 
 from .problems import QUANTITY_MAX, decimal_places, read_date, read_decimal, read_moment, unstorable
@@ -122,15 +124,17 @@ def parse_record(raw: Any) -> Row:
     What a brand knows (kinds, venues, attributes) is checked by ``record_actions``.
     """
     if not isinstance(raw, Mapping):
-        raise RecordError("record", "a record is an object")
+        raise RecordError("record", _("a record is an object"))
     record_type = raw.get("type") or "action"
     if not isinstance(record_type, str) or record_type not in _KEYS:
         raise RecordError(
-            "type", f"must be correction, void or decision, or be left out; it is {record_type!r}"
+            "type",
+            _("must be correction, void or decision, or be left out; it is %(record_type)r")
+            % {"record_type": record_type},
         )
     for key in raw:
         if key not in _KEYS[record_type]:
-            raise RecordError(str(key), "this field is not known")
+            raise RecordError(str(key), _("this field is not known"))
     origin, external_id = _text(raw, "origin", 64), _text(raw, "external_id", 200)
     if record_type == "action":
         return ActionRow(
@@ -163,14 +167,16 @@ def parse_record(raw: Any) -> Row:
         return VoidRow(origin, external_id, action, at, reason)
     accepted = raw.get("accepted")
     if not isinstance(accepted, bool):
-        raise RecordError("accepted", f"must be true or false; it is {accepted!r}")
+        raise RecordError(
+            "accepted", _("must be true or false; it is %(accepted)r") % {"accepted": accepted}
+        )
     return DecisionRow(origin, external_id, action, accepted, at, reason)
 
 
 def _text(raw: Mapping[str, Any], key: str, longest: int) -> str:
     text = _optional_text(raw, key, longest)
     if text is None:
-        raise RecordError(key, "a text is needed here")
+        raise RecordError(key, _("a text is needed here"))
     return text
 
 
@@ -179,14 +185,18 @@ def _optional_text(raw: Mapping[str, Any], key: str, longest: int) -> str | None
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise RecordError(key, f"must be a text; it is {value!r}")
+        raise RecordError(key, _("must be a text; it is %(value)r") % {"value": value})
     _check_text(key, value, longest)
     return value
 
 
 def _check_text(field: str, value: str, longest: int) -> None:
     if len(value) > longest:
-        raise RecordError(field, f"at most {longest} characters fit here; it has {len(value)}")
+        raise RecordError(
+            field,
+            _("at most %(longest)s characters fit here; it has %(length)s")
+            % {"longest": longest, "length": len(value)},
+        )
     reason = unstorable(value)
     if reason is not None:
         raise RecordError(field, reason)
@@ -197,7 +207,8 @@ def _moment(raw: Mapping[str, Any], key: str) -> datetime:
     if moment is None:
         raise RecordError(
             key,
-            f"must be a time with its offset such as 2026-11-21T10:30:00+00:00; it is {raw.get(key)!r}",
+            _("must be a time with its offset such as 2026-11-21T10:30:00+00:00; it is %(value)r")
+            % {"value": raw.get(key)},
         )
     return moment
 
@@ -206,11 +217,11 @@ def _quantity(raw: Mapping[str, Any], *, needed: bool) -> Decimal | None:
     value = raw.get("quantity")
     if value is None or value == "":
         if needed:
-            raise RecordError("quantity", "a number is needed here")
+            raise RecordError("quantity", _("a number is needed here"))
         return None
     quantity = read_decimal(value)
     if quantity is None:
-        raise RecordError("quantity", f"must be a number; it is {value!r}")
+        raise RecordError("quantity", _("must be a number; it is %(value)r") % {"value": value})
     return quantity
 
 
@@ -222,7 +233,7 @@ def checked_action(
     _check_text("external_id", _needed("external_id", row.external_id), 200)
     kind = vocabulary.kinds.get(row.kind)
     if kind is None:
-        raise RecordError("kind", f"the brand has no action kind {row.kind!r}")
+        raise RecordError("kind", _("the brand has no action kind %(kind)r") % {"kind": row.kind})
     try:
         identifier = parse_identifier(row.identifier)
         _check_text("identifier", row.identifier, 300)
@@ -230,16 +241,22 @@ def checked_action(
         raise RecordError("identifier", str(error)) from error
     _check_moment("occurred_at", row.occurred_at)
     if row.occurred_at > now + FUTURE_MAX:
-        raise RecordError("occurred_at", f"lies in the future; it is {row.occurred_at.isoformat()}")
+        raise RecordError(
+            "occurred_at",
+            _("lies in the future; it is %(occurred_at)s")
+            % {"occurred_at": row.occurred_at.isoformat()},
+        )
     if row.quantity is not None:
         _check_quantity(row.quantity)
     _check_currency(row.currency, kind.unit, vocabulary)
     if row.venue and row.venue not in vocabulary.venues:
-        raise RecordError("venue", f"the brand has no venue {row.venue!r}")
+        raise RecordError("venue", _("the brand has no venue %(venue)r") % {"venue": row.venue})
     if row.channel:
         _check_text("channel", row.channel, 64)
     if row.state not in ("accepted", "pending"):
-        raise RecordError("state", f"must be accepted or pending; it is {row.state!r}")
+        raise RecordError(
+            "state", _("must be accepted or pending; it is %(state)r") % {"state": row.state}
+        )
     attributes = _checked_attributes(row.attributes, kind)
     checked = ActionRow(
         row.origin,
@@ -266,7 +283,9 @@ def checked_amendment(row: AmendmentRow, *, vocabulary: Vocabulary) -> Amendment
         _check_quantity(row.quantity)
         if row.currency is not None and row.currency != vocabulary.currency:
             raise RecordError(
-                "currency", f"the brand's currency is {vocabulary.currency}; this is {row.currency}"
+                "currency",
+                _("the brand's currency is %(currency)s; this is %(given)s")
+                % {"currency": vocabulary.currency, "given": row.currency},
             )
         return replace(row, currency=None)
     _check_text("reason", row.reason, 200)
@@ -275,34 +294,48 @@ def checked_amendment(row: AmendmentRow, *, vocabulary: Vocabulary) -> Amendment
 
 def _needed(field: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise RecordError(field, "a text is needed here")
+        raise RecordError(field, _("a text is needed here"))
     return value
 
 
 def _check_moment(field: str, moment: datetime) -> None:
     if moment.tzinfo is None:
-        raise RecordError(field, "a time needs its offset, such as +00:00")
+        raise RecordError(field, _("a time needs its offset, such as +00:00"))
     if not 1900 <= moment.year <= 9000:
-        raise RecordError(field, f"the year must lie between 1900 and 9000; it is {moment.year}")
+        raise RecordError(
+            field,
+            _("the year must lie between 1900 and 9000; it is %(year)s") % {"year": moment.year},
+        )
 
 
 def _check_quantity(quantity: Decimal) -> None:
     if quantity < 0:
-        raise RecordError("quantity", f"a quantity is not negative; it is {quantity}")
+        raise RecordError(
+            "quantity", _("a quantity is not negative; it is %(quantity)s") % {"quantity": quantity}
+        )
     if quantity > QUANTITY_MAX:
-        raise RecordError("quantity", f"must be at most {QUANTITY_MAX}; it is {quantity}")
+        raise RecordError(
+            "quantity",
+            _("must be at most %(most)s; it is %(quantity)s")
+            % {"most": QUANTITY_MAX, "quantity": quantity},
+        )
     if decimal_places(quantity) > 8:
-        raise RecordError("quantity", f"at most 8 decimal places fit here; it is {quantity}")
+        raise RecordError(
+            "quantity",
+            _("at most 8 decimal places fit here; it is %(quantity)s") % {"quantity": quantity},
+        )
 
 
 def _check_currency(currency: str | None, unit: str, vocabulary: Vocabulary) -> None:
     if not currency:
         return
     if unit != "money":
-        raise RecordError("currency", "the quantity of this kind is not money")
+        raise RecordError("currency", _("the quantity of this kind is not money"))
     if currency != vocabulary.currency:
         raise RecordError(
-            "currency", f"the brand's currency is {vocabulary.currency}; this is {currency}"
+            "currency",
+            _("the brand's currency is %(currency)s; this is %(given)s")
+            % {"currency": vocabulary.currency, "given": currency},
         )
 
 
@@ -310,13 +343,17 @@ def _checked_attributes(attributes: Any, kind: Kind) -> dict[str, Any]:
     if attributes is None:
         return {}
     if not isinstance(attributes, Mapping):
-        raise RecordError("attributes", f"must be an object; it is {attributes!r}")
+        raise RecordError(
+            "attributes", _("must be an object; it is %(attributes)r") % {"attributes": attributes}
+        )
     checked = {}
     for name, value in attributes.items():
         field = f"attributes.{name}"
         declared = kind.attributes.get(name)
         if declared is None:
-            raise RecordError(field, f"{kind.slug} has no attribute {name!r}")
+            raise RecordError(
+                field, _("%(slug)s has no attribute %(name)r") % {"slug": kind.slug, "name": name}
+            )
         if value is None or value == "":
             continue
         _check_attribute(field, value, declared)
@@ -329,24 +366,29 @@ def _check_attribute(field: str, value: Any, declared: Any) -> None:
     if type_name == "number":
         number = None if isinstance(value, str) else read_decimal(value)
         if number is None:
-            raise RecordError(field, f"must be a number; it is {value!r}")
+            raise RecordError(field, _("must be a number; it is %(value)r") % {"value": value})
         if abs(number) > QUANTITY_MAX or decimal_places(number) > 12:
             raise RecordError(
                 field,
-                f"must be at most {QUANTITY_MAX} with at most 12 decimal places; it is {value}",
+                _("must be at most %(most)s with at most 12 decimal places; it is %(value)s")
+                % {"most": QUANTITY_MAX, "value": value},
             )
     elif type_name == "yes_no":
         if not isinstance(value, bool):
-            raise RecordError(field, f"must be true or false; it is {value!r}")
+            raise RecordError(field, _("must be true or false; it is %(value)r") % {"value": value})
     elif not isinstance(value, str):
-        raise RecordError(field, f"must be a text; it is {value!r}")
+        raise RecordError(field, _("must be a text; it is %(value)r") % {"value": value})
     elif type_name == "date":
         if read_date(value) is None:
-            raise RecordError(field, f"must be a date such as 2026-11-23; it is {value!r}")
+            raise RecordError(
+                field, _("must be a date such as 2026-11-23; it is %(value)r") % {"value": value}
+            )
     elif type_name == "choice":
         if value not in declared["choice"]:
             raise RecordError(
-                field, f"must be one of {', '.join(declared['choice'])}; it is {value!r}"
+                field,
+                _("must be one of %(choices)s; it is %(value)r")
+                % {"choices": ", ".join(declared["choice"]), "value": value},
             )
     else:
         _check_text(field, value, 1000)

@@ -52,7 +52,7 @@ def format_money(amount: Decimal, currency: str) -> str:
         "amount": number_format(amount, currency_places(currency), force_grouping=True),
     }
     if words["currency"][-1].isalpha():
-        return _("%(currency)s\u00a0%(amount)s") % words
+        return _("%(currency)s %(amount)s") % words  # noqa: RUF001
     return _("%(currency)s%(amount)s") % words
 
 

@@ -28,7 +28,7 @@ class QuantityReached(MatchingActions):
     def parse(cls, reader: Reader, vocabulary: Vocabulary) -> Self:
         kinds, conditions, found = parse_matching(reader, vocabulary)
         if len({kind.unit for kind in found}) > 1:
-            reader.problem("kinds", "quantities of different units cannot be added up")
+            reader.problem("kinds", gettext("quantities of different units cannot be added up"))
         return cls(kind_slugs=kinds, conditions=conditions)
 
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:

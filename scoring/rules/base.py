@@ -126,13 +126,17 @@ def parse_kinds(reader: Reader, vocabulary: Vocabulary, key: str = "kinds") -> l
     items = reader.items(key)
     kinds: list[Kind] = []
     if not items:
-        reader.problem(key, "at least one action kind is needed here")
+        reader.problem(key, gettext("at least one action kind is needed here"))
     for place, slug in items:
         kind = vocabulary.kinds.get(slug) if isinstance(slug, str) else None
         if kind is None:
-            reader.problems.append(Problem(place, f"the brand has no action kind {slug!r}"))
+            reader.problems.append(
+                Problem(place, gettext("the brand has no action kind %(slug)r") % {"slug": slug})
+            )
         elif kind in kinds:
-            reader.problems.append(Problem(place, f"{slug} stands here twice"))
+            reader.problems.append(
+                Problem(place, gettext("%(slug)s stands here twice") % {"slug": slug})
+            )
         else:
             kinds.append(kind)
     return kinds

@@ -66,7 +66,7 @@ class Bonus(RuleStage):
         }
 
     def sentence(self) -> str:
-        said = gettext("%(actions)s: +%(percent)s\u202f%% on the points earned") % {
+        said = gettext("%(actions)s: +%(percent)s %% on the points earned") % {  # noqa: RUF001
             "actions": self.kind_labels(self.kinds),
             "percent": figure(self.percent.normalize()),
         }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
@@ -208,7 +209,7 @@ def parse_requirements(reader: Reader, vocabulary: Vocabulary) -> tuple[Requirem
     requires = []
     items = reader.items("requires")
     if not items:
-        reader.problem("requires", "at least one requirement is needed here")
+        reader.problem("requires", gettext("at least one requirement is needed here"))
     for place, item in items:
         part = Reader.of(place, item, reader.problems)
         kinds, conditions, _found = parse_matching(part, vocabulary)
