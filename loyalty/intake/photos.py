@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 MOST_BYTES = 10 * 1024 * 1024
 LONGEST_SIDE = 2000
@@ -19,6 +19,16 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 50_000_000
 MOST_PIXELS_UNSCALED = 25_000_000
 QUALITY = 82
+# The ways in which cameras say that a picture lies, and what sets it upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Pillow only warns of a picture that is large beyond reason.
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -26,12 +36,15 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # What Pillow's readers raise on files that are broken or made to break them.
 _BROKEN = (
     OSError,
+    EOFError,
     SyntaxError,
     ValueError,
     TypeError,
-    IndexError,
-    KeyError,
-    OverflowError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    MemoryError,
     struct.error,
 )
 
@@ -89,7 +102,9 @@ def _redraw(file: BinaryIO, *, side: int) -> bytes:
 
 def _encode(image: Image.Image, side: int) -> bytes:
     image.thumbnail((side, side))
-    upright = ImageOps.exif_transpose(image)
+    # Pillow's own turning writes the metadata anew, and fails where they are nonsense.
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    upright = image if turn is None else image.transpose(turn)
     mask = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
     # A new picture: whatever came along with the old one stays behind.
     clean = Image.new("RGB", upright.size, "white")

@@ -25,6 +25,8 @@ from scoring.queries import ActivityLine
 PAGE = 40
 # As many as are added up on one page.
 MOST = 1000
+# No action has a number of more digits.
+LONGEST_NUMBER = 18
 STATES = ("counted", "pending", "no_points", "reversed", "rejected")
 
 
@@ -117,7 +119,9 @@ def _read_place(text: str) -> tuple[datetime, int] | None:
         occurred_at = parse_datetime(moment)
     except ValueError:
         occurred_at = None
-    if occurred_at is None or timezone.is_naive(occurred_at) or not number.isdecimal():
+    if occurred_at is None or timezone.is_naive(occurred_at):
+        raise Http404
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
         raise Http404
     return occurred_at, int(number)
 

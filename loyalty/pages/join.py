@@ -115,4 +115,5 @@ def _own_address(request: HttpRequest, address: str) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return address if is_ours else ""
+    # What does not begin like this, Django might take for the name of a view.
+    return address if is_ours and address.startswith("/") else ""
