@@ -7,8 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from psycopg import sql
 
 from scoring.vocabulary import Vocabulary
+from scoring.words import times
 
-from .base import Judged, MatchingActions, times
+from .base import Judged, MatchingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

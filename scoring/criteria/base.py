@@ -5,8 +5,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from django.utils.formats import number_format
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -17,6 +15,7 @@ from scoring.problems import POINTS_MAX, Reader
 from scoring.relations import column_of
 from scoring.rules.base import CONDITIONS, KINDS, Field, parse_matching
 from scoring.vocabulary import Vocabulary
+from scoring.words import all_of, any_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +131,7 @@ def matches(
 
 def what(kinds: Collection[str], conditions: Collection[Condition], vocabulary: Vocabulary) -> str:
     """“Check-in or Tasting at Soho”, “Purchase before 9:00, when items is at least 2”."""
-    said = get_text_list([vocabulary.kinds[slug].label for slug in kinds], _("or"))
+    said = any_of([vocabulary.kinds[slug].label for slug in kinds])
     rest = []
     for condition in conditions:
         words = {"actions": said, "value": condition.value_words(vocabulary)}
@@ -151,20 +150,8 @@ def what(kinds: Collection[str], conditions: Collection[Condition], vocabulary: 
         return said
     return _("%(actions)s, when %(conditions)s") % {
         "actions": said,
-        "conditions": get_text_list(rest, _("and")),
+        "conditions": all_of(rest),
     }
-
-
-def times(count: int, words: str) -> str:
-    """“25 × Check-in”, and “Check-in” for one."""  # noqa: RUF002
-    if count == 1:
-        return words
-    return _("%(count)s × %(actions)s") % {"count": number(count), "actions": words}  # noqa: RUF001
-
-
-def number(count: int) -> str:
-    """A whole number as the language in force writes it."""
-    return str(number_format(count, force_grouping=True))
 
 
 # The postings of one customer on one day, ``day``. Index: postings by customer; all entries of it are looked through.

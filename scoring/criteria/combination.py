@@ -14,8 +14,9 @@ from scoring.relations import column_of
 from scoring.rules.base import Field
 from scoring.rules.combo import Requirement, parse_requirements, requirements_json
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure, times
 
-from .base import Criterion, Judged, matches, number, times, what
+from .base import Criterion, Judged, matches, what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Combination(Criterion):
                 times(one.count, what(one.kinds, one.conditions, vocabulary))
                 for one in self.requires
             ),
-            "count": number(target),
+            "count": figure(target),
         }
         if self.per == "day":
             said = ngettext(

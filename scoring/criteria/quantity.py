@@ -11,8 +11,9 @@ from scoring.models import ActionKind
 from scoring.problems import Reader
 from scoring.rules.base import parse_matching
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure
 
-from .base import Judged, MatchingActions, number
+from .base import Judged, MatchingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class QuantityReached(MatchingActions):
 
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:
         unit = vocabulary.kinds[self.kind_slugs[0]].unit
-        words = {"actions": self.what(vocabulary), "amount": number(target), "unit": unit}
+        words = {"actions": self.what(vocabulary), "amount": figure(target), "unit": unit}
         if unit == ActionKind.MONEY:
             words["unit"] = vocabulary.currency
         if not unit:

@@ -13,8 +13,9 @@ from scoring.problems import Reader
 from scoring.rules.base import Field
 from scoring.shape import FADED, SUB_SCORE, shape_values
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure
 
-from .base import POSTINGS_OF_DAY, Criterion, Judged, number, open_levels
+from .base import POSTINGS_OF_DAY, Criterion, Judged, open_levels
 
 # Half-lives to a block: a power of two that is as large, and its reciprocal twice over, are still doubles.
 BLOCK = 450
@@ -41,7 +42,7 @@ class ScoreReached(Criterion):
         return tuple(Source)
 
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:
-        return gettext("Reach a score of %(count)s") % {"count": number(target)}
+        return gettext("Reach a score of %(count)s") % {"count": figure(target)}
 
     def reached(self, judged: Judged) -> sql.Composable:
         shape = {source: one for source, one in judged.shape.items() if one.weight}

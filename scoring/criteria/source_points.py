@@ -13,8 +13,9 @@ from scoring.problems import Reader
 from scoring.rules.base import Field
 from scoring.rules.combo import parse_source
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure
 
-from .base import POSTINGS_OF_DAY, Criterion, Judged, number, open_levels
+from .base import POSTINGS_OF_DAY, Criterion, Judged, open_levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class SourcePoints(Criterion):
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:
         return ngettext("%(source)s: %(count)s point", "%(source)s: %(count)s points", target) % {
             "source": self.source.label,
-            "count": number(target),
+            "count": figure(target),
         }
 
     def reached(self, judged: Judged) -> sql.Composable:

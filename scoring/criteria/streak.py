@@ -13,8 +13,9 @@ from scoring.problems import Reader
 from scoring.rules.base import CONDITIONS, KINDS, Field, parse_matching
 from scoring.rules.streak import STREAK_PERIODS
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure, times
 
-from .base import Judged, MatchingActions, matching_json, number, times
+from .base import Judged, MatchingActions, matching_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class PeriodsInARow(MatchingActions):
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:
         words = {
             "actions": times(self.count, self.what(vocabulary)),
-            "count": number(target),
+            "count": figure(target),
         }
         if self.per == "day":
             return (

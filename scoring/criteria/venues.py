@@ -8,8 +8,9 @@ from django.utils.translation import ngettext
 from psycopg import sql
 
 from scoring.vocabulary import Vocabulary
+from scoring.words import figure
 
-from .base import Judged, MatchingActions, number
+from .base import Judged, MatchingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class VenuesVisited(MatchingActions):
     def sentence(self, target: int, vocabulary: Vocabulary) -> str:
         return ngettext(
             "%(actions)s at %(count)s venue", "%(actions)s at %(count)s different venues", target
-        ) % {"actions": self.what(vocabulary), "count": number(target)}
+        ) % {"actions": self.what(vocabulary), "count": figure(target)}
 
     def reached(self, judged: Judged) -> sql.Composable:
         return sql.SQL("""

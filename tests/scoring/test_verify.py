@@ -46,6 +46,7 @@ def test_it_counts_what_it_checked(world: World) -> None:
         "actions": 2,
         "awards": 4,
         "scores": 2,
+        "badges": 0,
     }
 
 
