@@ -262,7 +262,8 @@ class RuleSet(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.brand}: {self.version or _('draft')}"
+        version = self.version or _("draft")
+        return f"{self.brand}: {version}"
 
 
 class RuleKey(models.Model):
