@@ -49,12 +49,13 @@ def measure(options: argparse.Namespace) -> None:
 
     call_command("migrate", verbosity=0)
     from . import figures
+    from .measure import Sizes
 
     # The others look at the customers that this one makes.
     wanted = [name for name in figures.FIGURES if not options.only or name in options.only]
     if "sustained" in wanted and "everyone" not in wanted:
         wanted.insert(0, "everyone")
-    sizes = figures.Sizes().scaled(options.scale) if options.scale != 1 else figures.Sizes()
+    sizes = Sizes().scaled(options.scale) if options.scale != 1 else Sizes()
     lines = []
     for name in wanted:
         for figure in figures.FIGURES[name](sizes):

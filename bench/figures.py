@@ -6,19 +6,14 @@ import os
 import random
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
@@ -33,65 +28,13 @@ from scoring.publication import current_rule_set
 from scoring.run import is_due, score_all, score_due
 from scoring.verify import verify_ledger
 
-from . import tasks, world
+from . import world
 from .live import live
+from .measure import Figure, Sizes, a_worker, best, round_trip, seconds, wait_for
 from .rules import LONG_RULES, RULES, changed
 
 NOW = datetime.now(UTC)
-REPEATS = 3
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "CDNOW_sample.txt"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. ``measured`` and ``floor`` are in ``unit``; ``reach`` is what the ratio should be."""
-
-    name: str
-    floor_name: str
-    unit: str
-    measured: float
-    floor: float
-    reach: str
-    note: str = ""
-
-    @property
-    def ratio(self) -> float:
-        """Measured by floor."""
-        return self.measured / self.floor if self.floor else float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much there is of what. ``scaled`` makes all of it smaller."""
-
-    customers: int = 50_000
-    actions: int = 1_000_000
-    long_history: int = 100_000
-    members: int = 1_000_000
-    exported: int = 100_000
-    due: int = 50_000
-    single: int = 300
-    streams: int = 2000
-    changes: int = 60
-
-    def scaled(self, scale: float) -> "Sizes":
-        """The same by a factor."""
-        return replace(
-            self,
-            **{name: max(20, int(getattr(self, name) * scale)) for name in self.__slots__},
-        )
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """How long one call takes."""
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def best(work: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """The shortest of some calls: what the machine can do when nothing else disturbs it."""
-    return min(seconds(work) for _repeat in range(repeats))
 
 
 def everyone(sizes: Sizes) -> Iterator[Figure]:
@@ -181,53 +124,6 @@ def _copy_of(table: str, rows: str) -> float:
     return took
 
 
-@contextmanager
-def a_worker() -> Iterator[None]:
-    """A real Celery worker with one process, idle."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "celery",
-            "--app=loyalty.celery",
-            "worker",
-            "--include=bench.tasks",
-            "--pool=prefork",
-            "--concurrency=1",
-            "--loglevel=ERROR",
-            "--without-gossip",
-            "--without-mingle",
-        ],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "loyalty.settings"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        # Warm in every respect: the first tasks of a worker connect and plan.
-        for _turn in range(30):
-            _round_trip()
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait(condition: Callable[[], Any]) -> None:
-    until = time.perf_counter() + 30
-    while not condition():
-        if time.perf_counter() > until:
-            raise TimeoutError
-        time.sleep(0.0001)
-
-
-def _round_trip() -> float:
-    client = ranks.redis_client()
-    key = f"{settings.LAUREL_REDIS_PREFIX}bench:{random.getrandbits(60)}"
-    begun = time.perf_counter()
-    tasks.nothing.apply_async(kwargs={"key": key})
-    _wait(lambda: client.exists(key))
-    return time.perf_counter() - begun
-
-
 def one_action(sizes: Sizes) -> Iterator[Figure]:
     """From the commit of an action to its being visible in score and rank, on an idle worker."""
     brand = world.brand_with(slug="bench-one", rules=RULES, now=NOW)
@@ -246,10 +142,12 @@ def one_action(sizes: Sizes) -> Iterator[Figure]:
             customer = random.choice(customers)
             known = client.hget(revisions, customer)
             begun = _record_one(brand, customer, f"one-{turn}")
-            _wait(lambda customer=customer, known=known: client.hget(revisions, customer) != known)  # type: ignore[misc]
+            wait_for(
+                lambda customer=customer, known=known: client.hget(revisions, customer) != known
+            )  # type: ignore[misc]
             if turn >= 20:
                 visible.append(time.perf_counter() - begun)
-                trips.append(_round_trip())
+                trips.append(round_trip())
     for name, measure in (("median", statistics.median), ("p99", _p99)):
         yield Figure(
             f"one action, from commit to score and rank, {name}",

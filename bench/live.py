@@ -28,6 +28,7 @@ from scoring import ranks
 from scoring.run import score_all
 
 from . import world
+from .measure import Figure, Sizes, a_worker
 from .rules import RULES, earn
 
 # None of these exists: a stream asks nobody but Redis.
@@ -178,8 +179,6 @@ def in_a_browser(changes: int) -> tuple[list[float], list[float]]:
     """From a form sent on one page to two other open pages having changed; and how long one of them takes to fetch."""
     from playwright.sync_api import Page, sync_playwright
 
-    from .figures import a_worker
-
     now = datetime.now(UTC) - timedelta(seconds=1)
     slug, session = a_reader(now)
     took: list[float] = []
@@ -233,10 +232,8 @@ def in_a_browser(changes: int) -> tuple[list[float], list[float]]:
     return took, fetched
 
 
-def live(sizes: Any) -> Iterator[Any]:
+def live(sizes: Sizes) -> Iterator[Figure]:
     """Live pages."""
-    from .figures import Figure
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, sizes.streams + 200)), hard))
     bare, bare_computing, _told = idle("bench.bare:application", sizes.streams, 0)
