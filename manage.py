@@ -31,6 +31,8 @@ def main() -> None:
             "yes",
         }:
             os.environ["SECRET_KEY"] = embedded.local_secret(embedded.default_home())
+    if command == "up":
+        os.environ.setdefault("LAUREL_STATIC_ROOT", str(embedded.default_home() / "static"))
     only_asks = command in {"help", "version"} or not {"-h", "--help", "--version"}.isdisjoint(
         sys.argv
     )

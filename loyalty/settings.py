@@ -103,6 +103,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # of varying length, so that no secret shows in it
     "loyalty.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -314,11 +315,15 @@ FORMAT_MODULE_PATH = ["loyalty.formats"]
 # --- Files
 
 STATIC_URL = "static/"
-# Whoever tries Laurel out need not collect files first.
-WHITENOISE_USE_FINDERS = LAUREL_DEMO
-STATIC_ROOT = (
-    None if LAUREL_DEMO else Path(env.str("LAUREL_STATIC_ROOT", default=str(TREE / "staticfiles")))
+# Where files are collected, to be served compressed and under names that browsers may keep. A single command of
+# somebody who tries Laurel out takes them as they lie in the tree, and so does whoever works on them.
+static_root = env.str(
+    "LAUREL_STATIC_ROOT", default="" if LAUREL_DEMO else f"{TREE / 'staticfiles'}"
 )
+is_collected = bool(static_root) and not DEBUG
+STATIC_ROOT = Path(static_root) if is_collected else None
+WHITENOISE_USE_FINDERS = not is_collected
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 STATICFILES_DIRS = [TREE / "static"]
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.str("LAUREL_MEDIA_ROOT", default=str(LAUREL_HOME / "media")))
@@ -326,9 +331,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if LAUREL_DEMO
-            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if is_collected
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
         )
     },
 }

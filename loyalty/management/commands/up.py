@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from django.core.management import BaseCommand, CommandError, call_command, get_
 from django.db import connections
 
 from loyalty import embedded
+from loyalty.static_files import collect
 from loyalty.supervisor import Process, Supervisor, python
 
 
@@ -96,7 +98,10 @@ class Command(BaseCommand):
     def run(self) -> None:
         """Prepare, and run everything until stopped."""
         began = time.monotonic()
-        call_command("migrate", interactive=False, verbosity=0)
+        with ThreadPoolExecutor(1) as beside:
+            collecting = beside.submit(collect, settings.STATIC_ROOT)
+            call_command("migrate", interactive=False, verbosity=0)
+            collecting.result()
         connections.close_all()
         os.environ.setdefault("LAUREL_SITE_URL", self.address)
         (settings.LAUREL_HOME / "beat").mkdir(exist_ok=True)
