@@ -27,6 +27,7 @@ ICON_SIZES = (192, 512)
 # An icon that the system cuts to its own shape keeps what matters within the inner four fifths.
 SAFE = 0.62
 SMOOTH = 4
+ICON_COLOURS = 64
 CURVE_STEPS = 24
 
 # What stays on the phone so that pages without a connection look like the others. Nothing of anybody is in it.
@@ -128,7 +129,11 @@ def draw_icon(slug: str, colour: str, size: int, *, fills: bool) -> bytes:
     ]
     draw.line([*line, line[1]], fill=lines, width=max(1, round(3 * scale)), joint="curve")
     out = io.BytesIO()
-    image.resize((size, size), Image.Resampling.LANCZOS).save(out, "PNG", optimize=True)
+    # A disc, its lines and what lies between them: few colours, and a tenth of the bytes.
+    drawn = image.resize((size, size), Image.Resampling.LANCZOS).quantize(
+        colors=ICON_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+    )
+    drawn.save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

@@ -104,12 +104,19 @@ def free_port() -> int:
         return port
 
 
+@pytest.fixture(scope="module")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where static files are collected, once for all starts."""
+    return str(tmp_path_factory.mktemp("static"))
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """That of somebody who has set up nothing but where the data go, and does without the demo."""
+def environment(tmp_path: Path, static_root: str) -> dict[str, str]:
+    """That of somebody who has set up nothing but where files go, and does without the demo."""
     return {
         "PATH": os.environ["PATH"],
         "LAUREL_HOME": str(tmp_path / "home"),
+        "LAUREL_STATIC_ROOT": static_root,
         "LAUREL_DEMO": "false",
         "LAUREL_SITE_URL": "http://localhost",
         "SECRET_KEY": "for tests only",
