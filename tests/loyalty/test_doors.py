@@ -496,7 +496,7 @@ def test_the_manifest_names_the_brand_its_colours_and_icons(foxglove: Brand) -> 
         image = opened(icon.content)
         assert f"{image.width}x{image.height}" == one["sizes"]
         assert "immutable" in icon["Cache-Control"]
-        corner = image.getpixel((0, 0))
+        corner = image.convert("RGBA").getpixel((0, 0))
         assert isinstance(corner, tuple)
         assert corner[3] == (255 if one["purpose"] == "maskable" else 0)
     assert Client().get("/b/foxglove/icon-any-64.abc.png").status_code == 404
