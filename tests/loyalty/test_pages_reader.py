@@ -127,14 +127,14 @@ def test_the_rule_book_has_each_rule_under_its_source_and_since_when(foxglove: B
     assert "30 points" in page
     assert "25 points" not in page
     assert "From the beginning" in page
-    assert "Since Nov. 23, 2026" in page
+    assert "Since 23 November 2026" in page
 
 
 def test_what_comes_later_is_in_the_rule_book_as_such(foxglove: Brand) -> None:
     change(foxglove, effective=(MONDAY + 8 * DAY).date(), visit={"points": 30})
     page = text_of(Client().get("/b/foxglove/rules"))
     assert "What comes next" in page
-    assert "From Dec. 1, 2026" in page
+    assert "From 1 December 2026" in page
 
 
 def test_what_changed_is_told_version_by_version(foxglove: Brand) -> None:
