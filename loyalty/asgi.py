@@ -13,9 +13,11 @@ from a2wsgi.asgi_typing import ASGIApp, Receive, Scope, Send
 from a2wsgi.wsgi_typing import WSGIApp
 from django.core.wsgi import get_wsgi_application
 
+from loyalty.bodies import BodyFirst
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
-pages = WSGIMiddleware(cast("WSGIApp", get_wsgi_application()), workers=10)
+pages = BodyFirst(WSGIMiddleware(cast("WSGIApp", get_wsgi_application()), workers=10))
 
 
 def open_streams() -> Mapping[str, ASGIApp]:

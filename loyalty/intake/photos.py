@@ -103,7 +103,7 @@ def _redraw(file: BinaryIO, *, side: int) -> bytes:
 def _encode(image: Image.Image, side: int) -> bytes:
     image.thumbnail((side, side))
     # Pillow's own turning writes the metadata anew, and fails where they are nonsense.
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     upright = image if turn is None else image.transpose(turn)
     mask = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
     # A new picture: whatever came along with the old one stays behind.

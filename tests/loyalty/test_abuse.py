@@ -1,11 +1,17 @@
 """What somebody tries who means harm, or whose program is broken: nothing breaks, and nothing is to be had by it."""
 
+import asyncio
 import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from loyalty import bodies
+from loyalty.bodies import BodyFirst
 from loyalty.intake.photos import PhotoError, read_photo
 from tests.people import Person
 
@@ -50,3 +56,79 @@ def test_a_photo_whose_metadata_is_nonsense_is_refused_in_a_sentence_or_read() -
         spoilt[place + 3] = kind
         with suppress(PhotoError):
             assert b"maker" not in read_photo(io.BytesIO(bytes(spoilt)))
+
+
+# --- connections that keep a thread waiting
+
+
+class Sender:
+    """The other end of a connection, in the place of the web server; ``app`` is what its request reaches."""
+
+    def __init__(self, *pieces: bytes, ends: bool = True) -> None:
+        self.left = [*pieces]
+        self.ends = ends
+        self.reached: bytes | None = None
+        self.status = 0
+
+    async def receive(self) -> Any:
+        if not self.left:
+            await asyncio.sleep(3600)
+        piece = self.left.pop(0)
+        return {
+            "type": "http.request",
+            "body": piece,
+            "more_body": bool(self.left) or not self.ends,
+        }
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+
+    async def app(self, _scope: Any, receive: Any, send: Any) -> None:
+        self.reached = b""
+        while (message := await receive())["more_body"]:
+            self.reached += message["body"]
+        self.reached += message["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def go(self) -> None:
+        scope: Any = {"type": "http", "path": "/"}
+        await BodyFirst(self.app)(scope, self.receive, self.send)
+
+
+def run(scenario: Callable[[], Any]) -> None:
+    """Run it in a thread of its own: Playwright's loop may be running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, scenario()).result()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b""], [b"a=1"], [b"x" * 10, b"", b"y" * bodies.PIECE, b"z" * 7], [b"x" * bodies.PIECE]],
+)
+def test_what_is_sent_arrives_as_it_was(pieces: list[bytes]) -> None:
+    sender = Sender(*pieces)
+    run(sender.go)
+    assert sender.status == 200
+    assert sender.reached == b"".join(pieces)
+
+
+def test_what_does_not_arrive_keeps_no_page_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SECONDS", 0.05)
+    sender = Sender(b"a=", ends=False)
+    run(sender.go)
+    assert sender.status == 408
+    assert sender.reached is None
+
+
+def test_what_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MOST_BYTES", 100)
+    sender = Sender(b"x" * 60, b"x" * 60, ends=False)
+    run(sender.go)
+    assert sender.status == 413
+    assert sender.reached is None
+
+
+def test_pages_receive_before_they_take_a_thread() -> None:
+    from loyalty import asgi
+
+    assert isinstance(asgi.pages, BodyFirst)
