@@ -56,7 +56,8 @@ def brand_time(brand: Brand, **settings: str) -> Iterator[None]:
     """
     is_outermost = not connection.in_atomic_block
     before: dict[str, str] = {} if is_outermost else getattr(connection, _HELD, {})
-    wanted = before | settings | {"TimeZone": brand.time_zone}
+    # Compiling a plan, which a server may do by default, takes longer than running any of these.
+    wanted = before | settings | {"TimeZone": brand.time_zone, "jit": "off"}
     with transaction.atomic(savepoint=False):
         if changed := dict(wanted.items() - before.items()):
             set_locally(**changed)
