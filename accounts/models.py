@@ -67,7 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("may sign in"), default=True)
     theme = models.CharField(_("light or dark"), max_length=5, choices=Theme, default=Theme.AUTO)
     language = models.CharField(_("language"), max_length=10, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -153,8 +153,12 @@ class StaffRole(models.Model):
         MANAGER = "manager", _("Manager")
         MARKETER = "marketer", _("Marketer")
 
-    brand = models.ForeignKey(Brand, models.CASCADE, related_name="staff_roles")
-    user = models.ForeignKey(User, models.CASCADE, related_name="staff_roles")
+    brand = models.ForeignKey(
+        Brand, models.CASCADE, related_name="staff_roles", verbose_name=_("brand")
+    )
+    user = models.ForeignKey(
+        User, models.CASCADE, related_name="staff_roles", verbose_name=_("user")
+    )
     role = models.CharField(_("role"), max_length=16, choices=Role)
 
     class Meta:

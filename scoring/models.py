@@ -51,7 +51,7 @@ class Source(models.IntegerChoices):
 class Venue(models.Model):
     """A place where customers check in."""
 
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="venues")
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="venues", verbose_name=_("brand"))
     slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
     name = models.CharField(_("name"), max_length=100)
     check_in_code = models.CharField(
@@ -86,7 +86,7 @@ class ActionKind(models.Model):
 
     MONEY = "money"
 
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="kinds")
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="kinds", verbose_name=_("brand"))
     slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
     label = models.CharField(_("label"), max_length=100)
     source = models.PositiveSmallIntegerField(_("source"), choices=Source)
@@ -125,8 +125,8 @@ class Action(models.Model):
     venue = models.ForeignKey(
         Venue, models.PROTECT, related_name="+", null=True, blank=True, db_index=False
     )
-    occurred_at = models.DateTimeField()
-    received_at = models.DateTimeField()
+    occurred_at = models.DateTimeField(_("happened"))
+    received_at = models.DateTimeField(_("received"))
     quantity = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.ACCEPTED)
     channel = models.CharField(max_length=64, null=True, blank=True, db_collation="C")  # noqa: DJ001
@@ -338,8 +338,8 @@ class Posting(models.Model):
     rule = models.ForeignKey(RuleKey, models.PROTECT, related_name="+", db_index=False)
     rule_set = models.ForeignKey(RuleSet, models.PROTECT, related_name="+", db_index=False)
     points = models.BigIntegerField()
-    posted_at = models.DateTimeField()
-    local_date = models.DateField()
+    posted_at = models.DateTimeField(_("posted"))
+    local_date = models.DateField(_("for the day"))
     source = models.PositiveSmallIntegerField(choices=Source)
     why = models.CharField(max_length=8, choices=Why)
 
@@ -473,7 +473,7 @@ class Badge(models.Model):
         SILVER = 2, _("silver")
         GOLD = 3, _("gold")
 
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="badges")
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="badges", verbose_name=_("brand"))
     slug = models.CharField(_("slug"), max_length=64, validators=[KEY], db_collation="C")
     title = models.CharField(_("title"), max_length=60)
     source = models.PositiveSmallIntegerField(_("source"), choices=Source)

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Brand, Customer, User
@@ -292,7 +293,7 @@ def effective_words(rule_set: RuleSet, brand: Brand) -> Any:
     if moment is not None:
         return _("from %(moment)s on") % {"moment": local_moment(moment, brand)}
     day = datetime.date.fromisoformat(rule_set.effective)
-    return _("from %(day)s on") % {"day": date_format(day, _("j M Y"))}
+    return _("from %(day)s on") % {"day": date_format(day, gettext("j M Y"))}
 
 
 class VersionsPage(BrandPage):

@@ -15,6 +15,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageDraw
 
@@ -79,7 +80,7 @@ def manifest(request: HttpRequest, slug: str) -> HttpResponse:
         ],
         "shortcuts": [
             {"name": _("Check in"), "url": reverse("check_in", args=[slug])},
-            {"name": _("Add"), "url": reverse("add", args=[slug])},
+            {"name": pgettext("something to the score", "Add"), "url": reverse("add", args=[slug])},
         ],
     }
     response = JsonResponse(content, content_type="application/manifest+json")
