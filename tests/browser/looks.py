@@ -79,8 +79,7 @@ def misfits(page: Page) -> list[str]:
 
 
 def use_big_text(page: Page, percent: int) -> None:
-    """Let the browser's own text size be this, as a reader sets it; 100 is as it comes."""
+    """Let the browser's own text size be this, as a reader sets it; 100 is as it comes. Holds for the page's life."""
     session = page.context.new_cdp_session(page)
     size = 16 * percent // 100
     session.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
-    session.detach()

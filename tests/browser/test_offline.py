@@ -14,8 +14,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Brand
 from scoring.models import Action, Evidence
+from tests.browser.looks import TAGS
 from tests.browser.pages import WIDTHS, session_cookie
-from tests.browser.test_journeys import TAGS
 from tests.people import FOXGLOVE, Person, join, make_brand
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
