@@ -1,21 +1,33 @@
 """The customer's say: one objection to how an action was counted or decided, and one answer by staff."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts.models import Customer, User
 from loyalty.intake.forms import ORIGIN, refused
 from scoring.actions import ActionRow, Outcome, record_actions
 from scoring.models import Action, Amendment, Objection
 
 LONGEST = 500
+MOST_IN_A_DAY = 10
+"""Objections of one customer within 24 hours: people answer each one."""
 
 
-def record_objection(*, action: Action, text: str, now: datetime) -> Objection:
-    """Keep what the customer says is wrong. The first text stays; may run twice."""
+def record_objection(
+    *, customer: Customer, action: Action, text: str, now: datetime
+) -> Objection | None:
+    """Keep what a customer says is wrong with an action of theirs. The first text stays; may run twice.
+
+    None where they have said so of very many actions within a day.
+    """
+    made = Objection.objects.filter(
+        action__identifier__customer=customer, made_at__gt=now - timedelta(days=1)
+    )
+    if made.exclude(action=action).count() >= MOST_IN_A_DAY:
+        return None
     objection, _is_new = Objection.objects.get_or_create(
         action=action, defaults={"text": text[:LONGEST], "made_at": now}
     )

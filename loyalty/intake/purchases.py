@@ -23,6 +23,10 @@ RECEIPT = "receipt"
 
 MOST = Decimal(100_000)
 
+MOST_IN_A_DAY = 20
+"""Claims of one customer within 24 hours: people look at each one."""
+
+_DAY = timedelta(days=1)
 DECISIONS_ENOUGH = 5
 DECISIONS_SEEN = 50
 
@@ -70,9 +74,9 @@ def record_purchase_claim(
 ) -> Outcome:
     """Record a purchase that the customer reports: pending at once, with its photo, until staff decide.
 
-    Refused with a sentence and the field's name: no amount, and a day or time to come. The same token
-    counts once. Whether it was registered before is the caller's question (``find_alike``) and the
-    customer's answer; staff see what is alike beside the claim.
+    Refused with a sentence and the field's name: no amount, and a day or time to come; also more than
+    ``MOST_IN_A_DAY``. The same token counts once. Whether it was registered before is the caller's question
+    (``find_alike``) and the customer's answer; staff see what is alike beside the claim.
     """
     brand = customer.brand
     kind = get_purchase_kind(brand=brand)
@@ -98,11 +102,26 @@ def record_purchase_claim(
         attributes={RECEIPT: number} if number and keeps_receipt_number(kind=kind) else None,
         state=Action.State.PENDING,
     )
+    if _made_enough(customer, but=token, now=now):
+        return refused(
+            "", _("You registered very many purchases today. Register the next one tomorrow.")
+        )
     with transaction.atomic():
         outcome = record_once(customer=customer, row=row, now=now)
         if outcome.action_id is not None and outcome.status != "refused" and claim.photo:
             _keep_photo(outcome.action_id, claim.photo, now)
     return outcome
+
+
+def _made_enough(customer: Customer, *, but: str, now: datetime) -> bool:
+    # Index: action_of_identifier. The form itself may come twice.
+    made = Action.objects.filter(
+        identifier__customer=customer, origin=ORIGIN, kind__slug=KIND, received_at__gt=now - _DAY
+    )
+    return (
+        made.exclude(external_id=but).count() >= MOST_IN_A_DAY
+        and not made.filter(external_id=but).exists()
+    )
 
 
 def _keep_photo(action_id: int, photo: bytes, now: datetime) -> None:

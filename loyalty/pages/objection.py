@@ -38,10 +38,14 @@ def objection(request: HttpRequest, customer: Customer, action_id: int) -> HttpR
         return redirect("receipt", customer.brand.slug, action.pk)
     form = ObjectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        record_objection(action=action, text=form.cleaned_data["text"], now=timezone.now())
-        messages.success(
-            request,
-            _("%(brand)s has it and answers here, on the receipt.") % {"brand": customer.brand},
+        kept = record_objection(
+            customer=customer, action=action, text=form.cleaned_data["text"], now=timezone.now()
         )
-        return redirect("receipt", customer.brand.slug, action.pk)
+        if kept is not None:
+            messages.success(
+                request,
+                _("%(brand)s has it and answers here, on the receipt.") % {"brand": customer.brand},
+            )
+            return redirect("receipt", customer.brand.slug, action.pk)
+        form.add_error("text", _("You sent very many of these today. Send this one tomorrow."))
     return show(request, "pages/object.html", customer, here="activity", form=form, action=action)

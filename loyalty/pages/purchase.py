@@ -28,6 +28,7 @@ from loyalty.intake.purchases import (
 from loyalty.pages import outbox
 from loyalty.pages.frame import customer_page, show
 from loyalty.pages.money import currency_symbol, format_money, parse_money
+from loyalty.pages.patience import is_within
 from loyalty.pages.photo import send_photo
 from loyalty.pages.rules import rules_for
 from scoring.models import ActionKind
@@ -35,6 +36,8 @@ from scoring.models import ActionKind
 OLDEST = timedelta(days=366)
 EXAMPLE = Decimal("24.90")
 KEPT_FOR = 2 * 3600
+# So many photos of one customer are looked at in a day, for each costs a second at worst.
+PHOTOS, DAY = 40, 24 * 3600
 
 
 class PurchaseForm(forms.Form):
@@ -209,6 +212,12 @@ def _photo_of(form: PurchaseForm, customer: Customer) -> KeptPhoto | None:
     """The form's photo: the one that came along, or else the one that was kept from an earlier try."""
     file = form.files.get("photo")
     if isinstance(file, UploadedFile) and file.size:
+        if not is_within(f"photos:{customer.pk}", allowed=PHOTOS, window=DAY):
+            form.add_error(
+                "photo",
+                _("You sent very many photos today. Go on without one. What you typed was kept."),
+            )
+            return None
         try:
             return keep_photo(customer, read_photo(file))
         except PhotoError as error:

@@ -5,15 +5,22 @@ import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
+from time_machine import travel
 
 from loyalty import bodies
 from loyalty.bodies import BodyFirst
+from loyalty.intake import objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
-from tests.people import Person
+from loyalty.pages import purchase
+from scoring.models import Action, Objection
+from tests.people import MONDAY, Person, record
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +139,63 @@ def test_pages_receive_before_they_take_a_thread() -> None:
     from loyalty import asgi
 
     assert isinstance(asgi.pages, BodyFirst)
+
+
+# --- floods for those who decide
+
+
+def test_so_many_claims_a_day_and_no_more(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purchases, "MOST_IN_A_DAY", 3)
+    client = customer.client()
+    forms = [
+        {"amount": f"{place}.50", "bought_on": "2026-11-23", "token": str(uuid4())}
+        for place in range(1, 5)
+    ]
+    with travel(MONDAY + timedelta(hours=8), tick=False) as clock:
+        answers = [client.post("/b/foxglove/purchase", form) for form in forms]
+        assert [answer.status_code for answer in answers] == [302, 302, 302, 200]
+        assert "tomorrow" in answers[-1].content.decode()
+        assert Action.objects.count() == 3
+        # What was taken before is answered as before, however late.
+        assert client.post("/b/foxglove/purchase", forms[0]).status_code == 302
+        clock.shift(timedelta(days=1))
+        assert client.post("/b/foxglove/purchase", forms[3]).status_code == 302
+
+
+def test_so_many_photos_a_day_are_looked_at_and_no_more(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purchase, "PHOTOS", 2)
+    client = customer.client()
+    file = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(file, "JPEG")
+    pages = [
+        client.post(
+            "/b/foxglove/purchase",
+            {"amount": "12.34", "photo": SimpleUploadedFile("a.jpg", file.getvalue())},
+        ).content.decode()
+        for _time in range(3)
+    ]
+    assert ["/purchase/photo/" in page for page in pages] == [True, True, False]
+    assert "12.34" in pages[-1]
+
+
+def test_so_many_objections_a_day_and_no_more(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objections, "MOST_IN_A_DAY", 2)
+    assert customer.customer
+    numbers = record(
+        customer.customer, *(("purchase", MONDAY + timedelta(hours=n), 5) for n in range(3))
+    )
+    client = customer.client()
+    with travel(MONDAY + timedelta(hours=8), tick=False):
+        answers = [
+            client.post(f"/b/foxglove/activity/{number}/wrong", {"text": "No"})
+            for number in numbers
+        ]
+    assert [answer.status_code for answer in answers] == [302, 302, 200]
+    assert "tomorrow" in answers[-1].content.decode()
+    assert Objection.objects.count() == 2
