@@ -5,7 +5,7 @@ In SQL a condition speaks of the relation ``fact`` (see ``scoring.facts``).
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from psycopg import sql
 
 from .problems import Problem, Reader, read_date, read_decimal, unstorable
 from .vocabulary import Kind, Vocabulary, attribute_type
-from .words import any_of, figure
+from .words import all_of, any_of, figure
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEKDAY_NAMES = {
@@ -221,6 +221,30 @@ class Condition:
         if isinstance(item, datetime.date):
             return date_format(item)
         return item
+
+
+def with_conditions(what: str, conditions: Iterable[Condition], vocabulary: Vocabulary) -> str:
+    """What is done, and under which conditions: “Purchase before 9:00, when items is at least 2”."""
+    rest = []
+    for condition in conditions:
+        words = {"actions": what, "value": condition.value_words(vocabulary)}
+        match condition.field, condition.op:
+            case "venue", "is" | "in":
+                what = gettext("%(actions)s at %(value)s") % words
+            case "weekday", "is" | "in":
+                what = gettext("%(actions)s on %(value)s") % words
+            case "hour", "less_than":
+                what = gettext("%(actions)s before %(value)s") % words
+            case "hour", "at_least":
+                what = gettext("%(actions)s from %(value)s on") % words
+            case _field, _op:
+                rest.append(condition.sentence(vocabulary))
+    if not rest:
+        return what
+    return gettext("%(actions)s, when %(conditions)s") % {
+        "actions": what,
+        "conditions": all_of(rest),
+    }
 
 
 def _plain(value: Any) -> Any:

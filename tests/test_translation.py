@@ -218,11 +218,11 @@ def test_german_has_its_plurals_numbers_dates_and_money() -> None:
                 "limits": [{"per": "day", "by": "venue", "count": 2}, {"per": "ever", "count": 1}],
             },
             (
-                "Check-in: 1,500 points, when weekday is one of Saturday or Sunday,"
+                "Check-in on Saturday or Sunday: 1,500 points,"
                 " at most 2 times a day and venue, at most once in all"
             ),
             (
-                "Check-in: 1.500 Punkte, wenn Wochentag Samstag oder Sonntag ist,"
+                "Check-in am Samstag oder Sonntag: 1.500 Punkte,"
                 " höchstens 2-mal am Tag und je Ort, insgesamt höchstens einmal"
             ),
         ),
@@ -233,8 +233,8 @@ def test_german_has_its_plurals_numbers_dates_and_money() -> None:
                 "percent": "12.5",
                 "conditions": [{"field": "quantity", "op": "at_least", "value": "10"}],
             },
-            "Purchase: +12.5\u202f% on the points earned, when quantity is at least 10",
-            "Purchase: +12,5\u202f% auf die verdienten Punkte, wenn Menge mindestens 10 ist",
+            "Purchase, when quantity is at least 10: +12.5\u202f% on the points earned",
+            "Purchase, wenn Menge mindestens 10 ist: +12,5\u202f% auf die verdienten Punkte",
         ),
         (
             {

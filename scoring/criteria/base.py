@@ -5,17 +5,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from django.utils.translation import gettext as _
 from psycopg import sql
 
-from scoring.conditions import Condition
+from scoring.conditions import Condition, with_conditions
 from scoring.documents import SourceShape
 from scoring.models import Source
 from scoring.problems import POINTS_MAX, Reader
 from scoring.relations import column_of
 from scoring.rules.base import CONDITIONS, KINDS, Field, parse_matching
 from scoring.vocabulary import Vocabulary
-from scoring.words import all_of, any_of
+from scoring.words import any_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,27 +130,8 @@ def matches(
 
 def what(kinds: Collection[str], conditions: Collection[Condition], vocabulary: Vocabulary) -> str:
     """“Check-in or Tasting at Soho”, “Purchase before 9:00, when items is at least 2”."""
-    said = any_of([vocabulary.kinds[slug].label for slug in kinds])
-    rest = []
-    for condition in conditions:
-        words = {"actions": said, "value": condition.value_words(vocabulary)}
-        match condition.field, condition.op:
-            case "venue", "is" | "in":
-                said = _("%(actions)s at %(value)s") % words
-            case "weekday", "is" | "in":
-                said = _("%(actions)s on %(value)s") % words
-            case "hour", "less_than":
-                said = _("%(actions)s before %(value)s") % words
-            case "hour", "at_least":
-                said = _("%(actions)s from %(value)s on") % words
-            case _field, _op:
-                rest.append(str(condition.sentence(vocabulary)))
-    if not rest:
-        return said
-    return _("%(actions)s, when %(conditions)s") % {
-        "actions": said,
-        "conditions": all_of(rest),
-    }
+    labels = [vocabulary.kinds[slug].label for slug in kinds]
+    return with_conditions(any_of(labels), conditions, vocabulary)
 
 
 # The postings of one customer on one day, ``day``. Index: postings by customer; all entries of it are looked through.

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scoring.conditions import Condition, parse_conditions
+from scoring.conditions import Condition, parse_conditions, with_conditions
 from scoring.limits import Limit
 from scoring.problems import Problem, Reader
 from scoring.relations import Compilation, Family, Relation
 from scoring.scopes import Scope
 from scoring.vocabulary import Kind, Vocabulary
-from scoring.words import all_of, any_of
+from scoring.words import any_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +100,10 @@ class RuleStage:
             "ends": self.ends.isoformat() if self.ends else None,
         }
 
-    def kind_labels(self, slugs: Sequence[str]) -> str:
-        """The labels of kinds, joined by “or”."""
-        return any_of([self.vocabulary.kinds[slug].label for slug in slugs])
-
-    def with_conditions(self, said: str, conditions: Sequence[Condition]) -> str:
-        """What was said, and “, when …” where there are conditions."""
-        if not conditions:
-            return said
-        words = [condition.sentence(self.vocabulary) for condition in conditions]
-        return gettext("%(actions)s, when %(conditions)s") % {
-            "actions": said,
-            "conditions": all_of(words),
-        }
+    def what(self, kinds: Sequence[str], conditions: Sequence[Condition]) -> str:
+        """Which actions match: “Check-in or Tasting at Soho”."""
+        labels = [self.vocabulary.kinds[slug].label for slug in kinds]
+        return with_conditions(any_of(labels), conditions, self.vocabulary)
 
     def with_limits(self, said: str, limits: Sequence[Limit]) -> str:
         """What was said, and “, at most …” for each limit."""

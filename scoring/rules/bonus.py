@@ -67,10 +67,10 @@ class Bonus(RuleStage):
 
     def sentence(self) -> str:
         said = gettext("%(actions)s: +%(percent)s %% on the points earned") % {  # noqa: RUF001
-            "actions": self.kind_labels(self.kinds),
+            "actions": self.what(self.kinds, self.conditions),
             "percent": figure(self.percent.normalize()),
         }
-        return self.with_limits(self.with_conditions(said, self.conditions), self.limits)
+        return self.with_limits(said, self.limits)
 
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds

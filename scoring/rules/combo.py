@@ -81,10 +81,7 @@ class Combo(RuleStage):
 
     def sentence(self) -> str:
         parts = [
-            self.with_conditions(
-                times(requirement.count, self.kind_labels(requirement.kinds)),
-                requirement.conditions,
-            )
+            times(requirement.count, self.what(requirement.kinds, requirement.conditions))
             for requirement in self.requires
         ]
         words = {"actions": " + ".join(parts), "points": points(self.points)}

@@ -75,10 +75,10 @@ class Earn(RuleStage):
         if self.rate:
             gives.append(self._rate_sentence())
         said = gettext("%(actions)s: %(points)s") % {
-            "actions": self.kind_labels(self.kinds),
+            "actions": self.what(self.kinds, self.conditions),
             "points": all_of(gives),
         }
-        return self.with_limits(self.with_conditions(said, self.conditions), self.limits)
+        return self.with_limits(said, self.limits)
 
     def all_kinds(self) -> tuple[str, ...]:
         return self.kinds

@@ -81,7 +81,7 @@ class Streak(RuleStage):
 
     def sentence(self) -> str:
         words = {
-            "actions": self.with_conditions(self.kind_labels(self.kinds), self.conditions),
+            "actions": self.what(self.kinds, self.conditions),
             "periods": IN_A_ROW[self.per] % {"count": self.length},
             "count": figure(self.count),
             "points": points(self.points),

@@ -1,5 +1,5 @@
 -- spend: Purchase: 1.5 points for each GBP, at most 100 points a week
--- visit: Visit: 25 points, when weekday is one of Saturday or Sunday, at most once a day and venue, at most 500 points in all
+-- visit: Visit on Saturday or Sunday: 25 points, at most once a day and venue, at most 500 points in all
 -- welcome: Purchase: 100 points, at most once in all
 amended AS (
     SELECT amendment.action_id,
