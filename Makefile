@@ -3,6 +3,7 @@
 # make lint   only the lint
 # make bench  measure
 # make screens  pictures of every page, in .laurel/screens
+# make messages  bring the translations up to date with the texts
 # make stop   stop what make run started in another terminal
 # make clean  remove what was set up here; the data in .laurel/ stay
 
@@ -19,7 +20,7 @@ DEV := .venv/.dev
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint types bench screens stop clean lock
+.PHONY: run test lint types bench screens messages stop clean lock
 
 run: $(BASE)
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT)
@@ -33,11 +34,11 @@ lint: $(DEV) types
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-# The plug-in of mypy reads the settings, and connects to nothing.
-types: export LAUREL_DEMO := true
-types: export SECRET_KEY := none
-types: export DATABASE_URL := postgres://nowhere/none
-types: export REDIS_URL := redis://nowhere/0
+# The plug-in of mypy reads the settings, as collecting texts does, and connects to nothing.
+types messages: export LAUREL_DEMO := true
+types messages: export SECRET_KEY := none
+types messages: export DATABASE_URL := postgres://nowhere/none
+types messages: export REDIS_URL := redis://nowhere/0
 types: $(DEV)
 	$(BIN)/mypy
 
@@ -46,6 +47,12 @@ bench: $(DEV)
 
 screens: $(DEV)
 	$(BIN)/python -m tests.browser.screens
+
+messages: $(BASE)
+	@command -v msgfmt >/dev/null || { echo "Translating needs gettext: apt-get install gettext, or brew install gettext."; exit 1; }
+	$(BIN)/python manage.py makemessages --all --add-location file --no-wrap --no-obsolete \
+		--ignore .venv --ignore .laurel --ignore static --ignore staticfiles --ignore tests --ignore bench
+	$(BIN)/python manage.py compilemessages --ignore .venv --verbosity 0
 
 stop: $(BASE)
 	@$(BIN)/python manage.py up --stop
