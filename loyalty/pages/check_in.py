@@ -2,8 +2,6 @@
 
 import uuid
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -28,6 +26,7 @@ from loyalty.intake.forms import CHANNEL
 from loyalty.pages import guesses, outbox
 from loyalty.pages.kept import keep_check_in, kept_check_ins, record_kept
 from loyalty.pages.offers import offers_of
+from loyalty.pages.patience import neighbourhood
 from loyalty.pages.rules import rules_for
 from scoring.actions import Outcome
 from scoring.models import Venue
@@ -209,17 +208,7 @@ def _first_reason(form: CheckInForm) -> str:
 
 def _guesser(request: HttpRequest, customer: Customer | None) -> str:
     """Whose wrong codes are counted together: a customer's, or those from one address."""
-    if customer is not None:
-        return f"check-in:{customer.pk}"
-    address: Any = request.META.get("REMOTE_ADDR", "")
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "check-in:nowhere"
-    if isinstance(parsed, IPv6Address):
-        # One household has them all.
-        return f"check-in:{ip_network((parsed, 64), strict=False).network_address}"
-    return f"check-in:{parsed}"
+    return f"check-in:{customer.pk if customer is not None else neighbourhood(request)}"
 
 
 def _private(response: HttpResponse) -> HttpResponse:

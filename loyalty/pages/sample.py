@@ -10,7 +10,7 @@ from django.http import HttpRequest, QueryDict
 
 from accounts.models import Brand
 from loyalty.pages import ring
-from loyalty.pages.patience import is_within
+from loyalty.pages.patience import is_within, neighbourhood
 from loyalty.theme import SOURCE_SLUGS
 from scoring import foresee
 from scoring.foresee import Step
@@ -68,8 +68,8 @@ def find_sample(request: HttpRequest, brand: Brand, *, now: datetime) -> Sample 
         ("sample", str(rule_set.pk), now.strftime("%Y%m%d%H"), *(str(one.count) for one in sliders))
     )
     worth: Worth | None = cache.get(key)
-    address = request.META.get("REMOTE_ADDR", "")
-    if worth is None and is_within(f"sample:{address}", allowed=ALLOWED, window=WINDOW):
+    asker = f"sample:{neighbourhood(request)}"
+    if worth is None and is_within(asker, allowed=ALLOWED, window=WINDOW):
         worth = foresee.what_if(
             brand=brand,
             customer=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 from django import forms
@@ -26,6 +27,8 @@ ROUND = 50
 MOST_MONEY = 10_000
 # A search may try hundreds of scenarios.
 ALLOWED, WINDOW = 12, 60
+# And may take seconds. So many at once in a process leave most of its threads to other pages.
+_searches = BoundedSemaphore(2)
 WHEN = [(1, _("Today")), (WEEK, _("Within a week")), (28, _("Within four weeks"))]
 
 
@@ -217,9 +220,16 @@ def _find_aim(
         is_pass = False
     if goal is None or days not in HORIZONS:
         return None
-    may_search = is_within(f"plans:{customer.pk}", allowed=ALLOWED, window=WINDOW)
-    return Aim(
-        goal,
-        is_pass,
-        foresee.plans(customer=customer, goal=goal, days=days, now=now) if may_search else None,
-    )
+    plans = None
+    if is_within(f"plans:{customer.pk}", allowed=ALLOWED, window=WINDOW):
+        plans = _search(customer, goal, days, now)
+    return Aim(goal, is_pass, plans)
+
+
+def _search(customer: Customer, goal: Decimal, days: int, now: Any) -> Plans | None:
+    if not _searches.acquire(blocking=False):
+        return None
+    try:
+        return foresee.plans(customer=customer, goal=goal, days=days, now=now)
+    finally:
+        _searches.release()

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from PIL import Image
 from time_machine import travel
 
@@ -18,7 +19,8 @@ from loyalty import bodies
 from loyalty.bodies import BodyFirst
 from loyalty.intake import objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
-from loyalty.pages import purchase
+from loyalty.pages import purchase, sample, what_if
+from scoring import foresee
 from scoring.models import Action, Objection
 from tests.people import MONDAY, Person, record
 
@@ -199,3 +201,32 @@ def test_so_many_objections_a_day_and_no_more(
     assert [answer.status_code for answer in answers] == [302, 302, 200]
     assert "tomorrow" in answers[-1].content.decode()
     assert Objection.objects.count() == 2
+
+
+# --- what costs the machine much
+
+
+def test_searches_for_plans_leave_most_threads_to_other_pages(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[Any] = []
+    monkeypatch.setattr(foresee, "plans", lambda **asked: searched.append(asked))
+    client, page = customer.client(), "/b/foxglove/what-if?goal=500&days=28"
+    with what_if._searches, what_if._searches:
+        assert client.get(page).status_code == 200
+        assert not searched
+    assert client.get(page).status_code == 200
+    assert searched
+
+
+def test_a_household_with_very_many_addresses_is_one_asker(
+    foxglove: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sample, "ALLOWED", 3)
+    answers = [
+        Client(REMOTE_ADDR=f"2001:db8::{place:x}").get(f"/b/foxglove/?n-purchase={place}")
+        for place in range(1, 6)
+    ]
+    assert [bool(answer.context["sample"].parts) for answer in answers] == [True] * 3 + [False] * 2
+    elsewhere = Client(REMOTE_ADDR="2001:db8:0:1::1").get("/b/foxglove/?n-purchase=7")
+    assert elsewhere.context["sample"].parts
