@@ -1,0 +1,97 @@
+"""What the first view of each page weighs, in the bytes that a browser fetches from files as they are in production."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as configured
+from django.utils import timezone
+from playwright.sync_api import Browser, Response
+
+from accounts.models import Customer
+from loyalty.static_files import collect
+from tests.browser.pages import OPEN, OWN, WIDTHS, names_of, serving, session_cookie
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+# Bytes, as sent. The last is a number of requests.
+MOST = {"whole": 150_000, "script": 25_000, "stylesheet": 20_000, "font": 75_000, "requests": 25}
+
+
+@pytest.fixture
+def site(story: Customer, settings: Any, tmp_path: Path) -> Iterator[str]:
+    """The address of a site whose files are collected and compressed; the admin's are left out."""
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.STATIC_ROOT = tmp_path
+    settings.WHITENOISE_USE_FINDERS = False
+    settings.STORAGES = configured.STORAGES | {
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    }
+    collect(tmp_path)
+    with serving() as url:
+        yield url
+
+
+class Fetched(NamedTuple):
+    """One answer that a page waited for."""
+
+    kind: str
+    host: str
+    size: int
+
+
+def weigh(response: Response) -> Fetched:
+    """What an answer weighs, its headers included."""
+    sizes = response.request.sizes()
+    kind = response.request.resource_type
+    size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
+    return Fetched(kind, urlsplit(response.url).netloc, size)
+
+
+def test_every_first_view_is_light_and_asks_nobody_else(
+    browser: Browser, site: str, story: Customer
+) -> None:
+    names = names_of(story, now=timezone.now())
+    assert story.user
+    heavy: dict[str, dict[str, int]] = {}
+    heaviest = dict.fromkeys(MOST, 0)
+    for views in (OPEN, OWN):
+        context = browser.new_context(
+            viewport={"width": WIDTHS["phone"][0], "height": WIDTHS["phone"][1]},
+            service_workers="block",
+        )
+        if views is OWN:
+            context.add_cookies([session_cookie(story.user, url=site)])
+        page = context.new_page()
+        # Each is the first.
+        context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+        answers: list[Response] = []
+        page.on("response", lambda answer, answers=answers: answers.append(answer))
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        for name, view in views.items():
+            answers.clear()
+            asked.clear()
+            page.goto(site + view.address.format(**names))
+            page.evaluate("document.fonts.ready")
+            hosts = {urlsplit(url).netloc for url in asked if not url.startswith("data:")}
+            assert hosts == {urlsplit(site).netloc}, name
+            fetched = [weigh(one) for one in answers if one.request.resource_type != "eventsource"]
+            weight = {
+                "whole": sum(one.size for one in fetched),
+                "requests": len(fetched),
+                **{
+                    kind: sum(one.size for one in fetched if one.kind == kind)
+                    for kind in ("script", "stylesheet", "font")
+                },
+            }
+            heaviest = {what: max(most, weight[what]) for what, most in heaviest.items()}
+            if over := {what: n for what, n in weight.items() if n > MOST[what]}:
+                heavy[name] = over
+        context.close()
+    print(f"The heaviest of each: {heaviest}")
+    assert heavy == {}
+    # Something was weighed.
+    assert min(heaviest.values()) > 0
