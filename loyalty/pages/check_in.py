@@ -76,24 +76,26 @@ def check_in(request: HttpRequest, slug: str) -> HttpResponse:
     is_over = guesses.are_spent(guesser)
     form = CheckInForm(request.POST or None, initial={"code": request.GET.get("code", "")})
     if request.method == "POST":
-        if is_over:
-            form.add_error("code", TOO_MANY)
-        elif form.is_valid():
+        if form.is_valid() and not is_over and guesses.take(guesser):
             address = _take(request, form, brand, customer, now)
+            if not form.has_error("code"):
+                guesses.give_back(guesser)
             if address:
                 return _private(outbox.received(request, address))
-            if form.has_error("code"):
-                guesses.count(guesser)
+        elif form.is_valid():
+            is_over = True
+            form.add_error("code", TOO_MANY)
         if outbox.asks_for_json(request):
             # Later there may be guesses again: what waits on a phone is not lost by them.
             return outbox.not_taken(_first_reason(form), status=429 if is_over else 200)
     venue = None
     code = str(form["code"].value() or "")
     # The name of a venue is an answer too, so it is told no longer than guesses are left.
-    if request.method != "POST" and code and not is_over:
+    if request.method != "POST" and code and not is_over and guesses.take(guesser):
         venue = get_venue(brand=brand, code=code)
-        if venue is None:
-            guesses.count(guesser)
+        if venue is not None:
+            guesses.give_back(guesser)
+        else:
             form = _with_error(code, str(refuse_code(brand=brand).reason))
     return _show(request, brand, customer, form, venue, now, is_over=is_over)
 

@@ -1,20 +1,32 @@
 """A limit on guessing: five wrong tries in ten minutes."""
 
+from contextlib import suppress
+
 from django.core.cache import cache
 
 ALLOWED = 5
 WINDOW = 10 * 60
 
 
-def count(guesser: str) -> None:
-    """Count one wrong guess; the window begins with the first."""
+def take(guesser: str) -> bool:
+    """Use a guess up before it is looked at, so that those sent at once count too; False where none is left.
+
+    The window begins with the first. One that was right is to be given back.
+    """
     key = f"guesses:{guesser}"
-    if not cache.add(key, 1, WINDOW):
-        try:
-            cache.incr(key)
-        except ValueError:
-            # It ran out between the two calls.
-            cache.add(key, 1, WINDOW)
+    if cache.add(key, 1, WINDOW):
+        return True
+    try:
+        return bool(cache.incr(key) <= ALLOWED)
+    except ValueError:
+        # It ran out between the two calls.
+        return bool(cache.add(key, 1, WINDOW))
+
+
+def give_back(guesser: str) -> None:
+    """The guess was right."""
+    with suppress(ValueError):
+        cache.decr(f"guesses:{guesser}")
 
 
 def are_spent(guesser: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 
 from accounts.models import Brand, Customer
-from loyalty import theme
+from loyalty import access, theme
 from loyalty.intake.purchases import usual_wait
 from loyalty.pages.app import hex_colour, icon_mark
 from loyalty.pages.outbox import owner_mark
@@ -27,9 +27,17 @@ def app_links(brand: Brand) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("parts/outbox.html")
-def outbox(brand: Brand, customer: Customer | None) -> dict[str, Any]:
-    """What waits on this phone; empty until there is something."""
+@register.inclusion_tag("parts/outbox.html", takes_context=True)
+def outbox(
+    context: template.Context, brand: Brand, customer: Customer | None = None
+) -> dict[str, Any]:
+    """What waits on this phone; empty until there is something.
+
+    Also on a page that is the same for everybody, so that the phone does not take its reader for nobody.
+    """
+    request = context.get("request")
+    if not customer and request is not None and hasattr(request, "user"):
+        customer = access.find_customer(request.user, brand.slug)
     return {"brand": brand, "owner": owner_mark(customer or None), "look": look_url(brand)}
 
 

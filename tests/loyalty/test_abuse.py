@@ -19,7 +19,7 @@ from loyalty import bodies
 from loyalty.bodies import BodyFirst
 from loyalty.intake import objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
-from loyalty.pages import purchase, sample, what_if
+from loyalty.pages import guesses, purchase, sample, what_if
 from scoring import foresee
 from scoring.models import Action, Objection
 from tests.people import MONDAY, Person, record
@@ -230,3 +230,49 @@ def test_a_household_with_very_many_addresses_is_one_asker(
     assert [bool(answer.context["sample"].parts) for answer in answers] == [True] * 3 + [False] * 2
     elsewhere = Client(REMOTE_ADDR="2001:db8:0:1::1").get("/b/foxglove/?n-purchase=7")
     assert elsewhere.context["sample"].parts
+
+
+# --- guessing, and phones that several people use
+
+
+def test_guesses_sent_at_once_are_no_more_than_five(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looks whether a guess is left before any other was counted."""
+    monkeypatch.setattr(guesses, "are_spent", lambda _guesser: False)
+    client = customer.client()
+    answers = [
+        client.post("/b/foxglove/check-in", {"code": code, "token": str(uuid4())}).status_code
+        for code in ("A", "B", "C", "D", "E", "SOHO42")
+    ]
+    assert answers == [200] * 5 + [429]
+    assert client.get("/b/foxglove/check-in?code=SOHO42").context["venue"] is None
+
+
+def test_a_right_code_uses_no_guess_up(customer: Person) -> None:
+    client = customer.client()
+    for _time in range(7):
+        form = {"code": "SOHO42", "token": str(uuid4())}
+        assert client.post("/b/foxglove/check-in", form).status_code == 302
+        assert client.get("/b/foxglove/check-in?code=SOHO42").context["venue"]
+
+
+@pytest.mark.parametrize("page", ["/offline", "/b/foxglove/check-in/offline"])
+def test_what_phones_keep_tells_nobody_what_was_done(customer: Person, page: str) -> None:
+    client = customer.client()
+    client.post("/b/foxglove/rhythm", {"days": "2"})
+    assert "Your choice is kept" not in client.get(page).content.decode()
+    # It is told where it belongs.
+    assert "Your choice is kept" in client.get("/b/foxglove/rhythm").content.decode()
+
+
+def test_a_page_for_anybody_does_not_make_the_phone_forget_whose_forms_it_keeps(
+    customer: Person,
+) -> None:
+    client = customer.client()
+    owner = client.get("/b/foxglove/outbox").json()["owner"]
+    assert owner
+    for page in ("score", "rules", "help", "check-in", "check-in/kept", "no-such-page"):
+        shown = client.get(f"/b/foxglove/{page}").content.decode()
+        assert f'data-owner="{owner}"' in shown, page
+    assert 'data-owner=""' in Client().get("/b/foxglove/rules").content.decode()
