@@ -295,10 +295,13 @@ class Reading(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "style"):
             self.skipping = tag
-        for name, value in attrs:
+        attributes = dict(attrs)
+        # Tokens of forms, and amounts that people may write in their own manner.
+        is_free = attributes.get("type") == "hidden" or attributes.get("inputmode") == "decimal"
+        for name, value in attributes.items():
             if name in self.SAID:
                 self.said.append(value or "")
-            elif name not in self.WORDED and not (tag == "input" and value and len(value) > 30):
+            elif name not in self.WORDED and not (name == "value" and is_free):
                 self.values.append((tag, name, value or ""))
 
     def handle_endtag(self, tag: str) -> None:
