@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
+from string import Formatter
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
@@ -31,6 +32,15 @@ class View(NamedTuple):
 
     address: str
     then: Callable[[Page], object] = lambda _page: None
+
+    @property
+    def fields(self) -> set[str]:
+        """What of ``names_of`` stands in the address."""
+        return {field for _text, field, *_rest in Formatter().parse(self.address) if field}
+
+    def is_there(self, names: dict[str, object]) -> bool:
+        """Whether a customer with these names has the page."""
+        return self.fields <= set(names)
 
 
 def press(button: str) -> Callable[[Page], None]:

@@ -1,107 +1,98 @@
-"""Pictures of every page, on a phone and on a desk, in light and in dark.
+"""Pictures of every page of two brands, on a phone and on a desk, in light and in dark.
 
     make screens                                   all of them
     python -m tests.browser.screens score badges   only these
 
-They are of the demo brand in LAUREL_HOME, which is made or brought up to date first, and go to its
-folder ``screens``.
+They are of the demo in LAUREL_HOME, which is made or brought up to date first, and go to its folder ``screens``.
 """
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from loyalty import embedded
 
+if TYPE_CHECKING:
+    from accounts.models import Customer
+
 FOLDER = embedded.default_home() / "screens"
-
-
-@contextmanager
-def serving() -> Iterator[str]:
-    """The site on a port of its own, in a thread; gives its address."""
-    from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-    from django.core.wsgi import get_wsgi_application
-
-    server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
-    server.set_app(get_wsgi_application())
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-def take(context: BrowserContext, url: str, addresses: dict[str, str], ending: str) -> None:
-    """One picture of each page, in its whole length."""
-    for name, address in addresses.items():
-        page = context.new_page()
-        page.goto(url + address)
-        page.evaluate("document.fonts.ready")
-        # As tall as the page, so that what is fixed to the window's end stands at the page's end.
-        height = page.evaluate("document.documentElement.scrollHeight")
-        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})  # type: ignore[index]
-        page.screenshot(path=FOLDER / f"{name}-{ending}.png", full_page=True)
-        page.close()
 
 
 def main(wanted: list[str]) -> None:
     """Take the pictures of the pages that are wanted, or of all."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
     os.environ.setdefault("LAUREL_DEMO", "true")
+    os.environ.setdefault("LAUREL_LOG_LEVEL", "CRITICAL")  # some pages go wrong on purpose
     os.environ.setdefault("SECRET_KEY", embedded.local_secret(embedded.default_home()))
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     embedded.ensure(start=True)
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
     from accounts.models import Customer
+    from loyalty.demo import foxglove, harbour
     from loyalty.demo.people import CUSTOMER
-    from scoring.models import Action
-    from tests.browser.pages import OPEN, OWN, WIDTHS, session_cookie
+    from tests.browser.pages import URLS, serving
     from tests.conftest import CHROMIUM
 
+    settings.ROOT_URLCONF = URLS
     call_command("migrate", verbosity=0)
     call_command("demo")
-    customer = Customer.objects.select_related("brand", "user").get(
-        user__email=CUSTOMER.email, brand__slug="foxglove"
-    )
-    assert customer.user
-    action = (
-        Action.objects.filter(identifier__customer=customer, kind__slug="purchase")
-        .exclude(state="pending")
-        .latest("occurred_at")
-    )
-
-    def addresses(pages: dict[str, str]) -> dict[str, str]:
-        return {
-            name: address.format(slug=customer.brand.slug, action=action.pk)
-            for name, address in pages.items()
-            if not wanted or name in wanted
-        }
-
     FOLDER.mkdir(parents=True, exist_ok=True)
     with serving() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        for width, (wide, high) in WIDTHS.items():
-            for scheme in ("light", "dark"):
-                for pages in (OPEN, OWN):
-                    context = browser.new_context(
-                        viewport={"width": wide, "height": high},
-                        device_scale_factor=2 if width == "phone" else 1,
-                        color_scheme="dark" if scheme == "dark" else "light",
-                        reduced_motion="reduce",
-                        locale="en-GB",
-                    )
-                    if pages is OWN:
-                        context.add_cookies([session_cookie(customer.user, url=url)])
-                    take(context, url, addresses(pages), f"{width}-{scheme}")
-                    context.close()
+        for slug in (foxglove.SLUG, harbour.SLUG):
+            members = Customer.objects.select_related("brand", "user").filter(brand__slug=slug)
+            take(browser, url, members.get(user__email=CUSTOMER.email), wanted)
         browser.close()
     print(f"The pictures are in {FOLDER}.")
+
+
+def take(browser: Browser, url: str, customer: "Customer", wanted: list[str]) -> None:
+    """The pictures of one brand; what its customer does not have is left out."""
+    from django.utils import timezone
+
+    from tests.browser.pages import OPEN, OWN, WIDTHS, names_of, session_cookie
+
+    assert customer.user
+    names = names_of(customer, now=timezone.now())
+    for width, size in WIDTHS.items():
+        for views in (OPEN, OWN):
+            context = browser.new_context(
+                device_scale_factor=2 if width == "phone" else 1,
+                reduced_motion="reduce",
+                locale="en-GB",
+                service_workers="block",
+            )
+            if views is OWN:
+                context.add_cookies([session_cookie(customer.user, url=url)])
+            page = context.new_page()
+            for name, view in views.items():
+                if (wanted and name not in wanted) or not view.is_there(names):
+                    continue
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                page.goto(url + view.address.format(**names))
+                view.then(page)
+                picture(page, f"{customer.brand.slug}-{name}-{width}")
+            context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """A page in its whole length, in light and in dark."""
+    page.evaluate("document.fonts.ready")
+    # As tall as the page, so that what is fixed to the window's end stands at the page's end.
+    size: Any = page.viewport_size
+    size["height"] = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size(size)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+        page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=True)
+    page.emulate_media(color_scheme="light")
 
 
 if __name__ == "__main__":
