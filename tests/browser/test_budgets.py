@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as configured
 from django.utils import timezone
-from playwright.sync_api import Browser, Response
+from playwright.sync_api import Browser, Page, Request
 
 from accounts.models import Customer
 from loyalty.static_files import collect
@@ -34,20 +34,30 @@ def site(story: Customer, settings: Any, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-class Fetched(NamedTuple):
-    """One answer that a page waited for."""
+def fetched_by(page: Page, address: str) -> list[Request]:
+    """All that a page asks for before it stands there whole; the stream of news goes on for ever."""
+    asked: list[Request] = []
 
-    kind: str
-    host: str
-    size: int
+    def note(request: Request) -> None:
+        asked.append(request)
+
+    page.on("request", note)
+    page.goto(address)
+    page.evaluate("document.fonts.ready")
+    page.remove_listener("request", note)
+    return [request for request in asked if request.resource_type != "eventsource"]
 
 
-def weigh(response: Response) -> Fetched:
-    """What an answer weighs, its headers included."""
-    sizes = response.request.sizes()
-    kind = response.request.resource_type
-    size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
-    return Fetched(kind, urlsplit(response.url).netloc, size)
+def weigh(fetched: list[Request]) -> dict[str, int]:
+    """The bytes of all, and those of each kind, headers included; and how many there were."""
+    weight = dict.fromkeys(MOST, 0) | {"requests": len(fetched)}
+    for request in fetched:
+        sizes = request.sizes()
+        size = sizes["responseBodySize"] + sizes["responseHeadersSize"]
+        weight["whole"] += size
+        if request.resource_type in MOST:
+            weight[request.resource_type] += size
+    return weight
 
 
 def test_every_first_view_is_light_and_asks_nobody_else(
@@ -65,28 +75,13 @@ def test_every_first_view_is_light_and_asks_nobody_else(
         if views is OWN:
             context.add_cookies([session_cookie(story.user, url=site)])
         page = context.new_page()
-        # Each is the first.
+        # Each view is the first.
         context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
-        answers: list[Response] = []
-        page.on("response", lambda answer, answers=answers: answers.append(answer))
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
         for name, view in views.items():
-            answers.clear()
-            asked.clear()
-            page.goto(site + view.address.format(**names))
-            page.evaluate("document.fonts.ready")
-            hosts = {urlsplit(url).netloc for url in asked if not url.startswith("data:")}
-            assert hosts == {urlsplit(site).netloc}, name
-            fetched = [weigh(one) for one in answers if one.request.resource_type != "eventsource"]
-            weight = {
-                "whole": sum(one.size for one in fetched),
-                "requests": len(fetched),
-                **{
-                    kind: sum(one.size for one in fetched if one.kind == kind)
-                    for kind in ("script", "stylesheet", "font")
-                },
-            }
+            fetched = fetched_by(page, site + view.address.format(**names))
+            hosts = {urlsplit(request.url).netloc for request in fetched}
+            assert hosts - {""} == {urlsplit(site).netloc}, name
+            weight = weigh(fetched)
             heaviest = {what: max(most, weight[what]) for what, most in heaviest.items()}
             if over := {what: n for what, n in weight.items() if n > MOST[what]}:
                 heavy[name] = over
