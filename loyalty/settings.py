@@ -283,6 +283,8 @@ CSRF_COOKIE_SECURE = is_https
 CSRF_COOKIE_NAME = "__Host-laurel_csrf" if is_https else "laurel_csrf"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# No form of ours has more than one.
+DATA_UPLOAD_MAX_NUMBER_FILES = 4
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "loyalty.intake.photos.Ceiling",

@@ -5,7 +5,7 @@ sent twice, by a double tap or after a lost answer, is one action.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
@@ -15,6 +15,8 @@ from scoring.models import Action, ActionKind, Source
 
 ORIGIN = "laurel"
 CHANNEL = "web"
+MOST_IN_A_DAY = 200
+"""What one customer may report by our forms within 24 hours, whatever rules make of it: only a program does more."""
 
 
 def get_kind(*, brand: Brand, slug: str, source: Source) -> ActionKind | None:
@@ -45,11 +47,21 @@ def record_once(*, customer: Customer, row: ActionRow, now: datetime) -> Outcome
     before = _find_recorded(customer=customer, row=row)
     if before is not None:
         return before
+    if _did_enough(customer=customer, now=now):
+        return refused("", _("That was very much for one day. Go on tomorrow."))
     [outcome] = record_actions(brand=customer.brand, rows=[row], now=now)
     if outcome.status == "refused":
         # Another request may have stored the same token since we looked.
         return _find_recorded(customer=customer, row=row) or outcome
     return outcome
+
+
+def _did_enough(*, customer: Customer, now: datetime) -> bool:
+    # Index: action_of_identifier.
+    done = Action.objects.filter(
+        identifier__customer=customer, origin=ORIGIN, received_at__gt=now - timedelta(days=1)
+    )
+    return done.count() >= MOST_IN_A_DAY
 
 
 def _find_recorded(*, customer: Customer, row: ActionRow) -> Outcome | None:

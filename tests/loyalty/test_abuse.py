@@ -17,7 +17,7 @@ from time_machine import travel
 
 from loyalty import bodies
 from loyalty.bodies import BodyFirst
-from loyalty.intake import objections, purchases
+from loyalty.intake import forms, objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
 from loyalty.pages import guesses, purchase, sample, what_if
 from scoring import foresee
@@ -151,19 +151,19 @@ def test_so_many_claims_a_day_and_no_more(
 ) -> None:
     monkeypatch.setattr(purchases, "MOST_IN_A_DAY", 3)
     client = customer.client()
-    forms = [
+    claims = [
         {"amount": f"{place}.50", "bought_on": "2026-11-23", "token": str(uuid4())}
         for place in range(1, 5)
     ]
     with travel(MONDAY + timedelta(hours=8), tick=False) as clock:
-        answers = [client.post("/b/foxglove/purchase", form) for form in forms]
+        answers = [client.post("/b/foxglove/purchase", form) for form in claims]
         assert [answer.status_code for answer in answers] == [302, 302, 302, 200]
         assert "tomorrow" in answers[-1].content.decode()
         assert Action.objects.count() == 3
         # What was taken before is answered as before, however late.
-        assert client.post("/b/foxglove/purchase", forms[0]).status_code == 302
+        assert client.post("/b/foxglove/purchase", claims[0]).status_code == 302
         clock.shift(timedelta(days=1))
-        assert client.post("/b/foxglove/purchase", forms[3]).status_code == 302
+        assert client.post("/b/foxglove/purchase", claims[3]).status_code == 302
 
 
 def test_so_many_photos_a_day_are_looked_at_and_no_more(
@@ -201,6 +201,29 @@ def test_so_many_objections_a_day_and_no_more(
     assert [answer.status_code for answer in answers] == [302, 302, 200]
     assert "tomorrow" in answers[-1].content.decode()
     assert Objection.objects.count() == 2
+
+
+def test_so_much_a_day_is_recorded_and_no_more(
+    customer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "MOST_IN_A_DAY", 2)
+    client = customer.client()
+    sent = [{"quantity": "1", "when": "today", "token": str(uuid4())} for _time in range(3)]
+    with travel(MONDAY + timedelta(hours=8), tick=False) as clock:
+        answers = [client.post("/b/foxglove/usage", form) for form in sent]
+        assert [answer.status_code for answer in answers] == [302, 302, 200]
+        assert "tomorrow" in answers[-1].content.decode()
+        assert client.post("/b/foxglove/usage", sent[0]).status_code == 302
+        visit = {"code": "SOHO42", "token": str(uuid4())}
+        assert client.post("/b/foxglove/check-in", visit).status_code == 200
+        assert Action.objects.count() == 2
+        clock.shift(timedelta(days=1, seconds=1))
+        assert client.post("/b/foxglove/check-in", visit).status_code == 302
+
+
+def test_a_form_with_very_many_files_is_refused(customer: Person) -> None:
+    files = {f"photo{place}": SimpleUploadedFile("a.jpg", b"a") for place in range(20)}
+    assert customer.client().post("/b/foxglove/purchase", files).status_code == 400
 
 
 # --- what costs the machine much
