@@ -18,11 +18,11 @@ from django.urls import reverse
 from PIL import Image
 from time_machine import travel
 
-from accounts.models import Brand, IssuerKey
+from accounts.models import Brand, Customer, IssuerKey
 from loyalty import credentials, theme
 from loyalty.pages.app import icon_mark
 from loyalty.pages.urls import urlpatterns
-from scoring.models import Action, Badge, BadgeShare, Objection, Source
+from scoring.models import Action, ActionKind, Badge, BadgeShare, Objection, Source, Venue
 from tests.people import MONDAY, Person, join, record
 
 pytestmark = pytest.mark.django_db
@@ -256,3 +256,32 @@ def test_reading_changes_nothing(site: Site) -> None:
         BadgeShare.objects.count(),
         Objection.objects.count(),
     ) == before
+
+
+PAYLOAD = "<img src=x onerror=alert(1)>\"'"
+
+
+def test_what_people_and_staff_write_is_text_on_every_page(site: Site, manager: Person) -> None:
+    Objection.objects.create(action=site.claim, text=PAYLOAD, made_at=NOW)
+    Brand.objects.filter(pk=site.brand.pk).update(name=PAYLOAD, promise=PAYLOAD)
+    Badge.objects.update(title=PAYLOAD)
+    Venue.objects.update(name=PAYLOAD)
+    ActionKind.objects.filter(slug="purchase").update(label=PAYLOAD)
+    Customer.objects.filter(pk=site.claim.identifier.customer_id).update(
+        pseudonym=PAYLOAD, on_boards=True
+    )
+    # What the database keeps as it was, a customer sends anew.
+    form = {"amount": "7.50", "bought_on": "2026-11-23", "token": str(uuid4()), "again": "1"}
+    sent = site.clients["owner"].post("/b/foxglove/purchase", {**form, "receipt_number": PAYLOAD})
+    assert sent.status_code == 302
+    addresses = [site.address(name) for name in PAGES]
+    addresses += [sent.headers["Location"], sent.headers["Location"].removesuffix("/result")]
+    for url in addresses:
+        answer = site.clients["owner"].get(url, {"code": PAYLOAD, "goal": PAYLOAD, "q-x": PAYLOAD})
+        if answer.headers["Content-Type"].startswith("text/html"):
+            assert "<img src=x" not in answer.content.decode(), url
+        else:
+            assert answer.headers.get("X-Content-Type-Options") == "nosniff", url
+    queue = manager.client().get("/admin/claims/").content.decode()
+    assert queue.count("&lt;img src=x") >= 3
+    assert "<img src=x" not in queue
