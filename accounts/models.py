@@ -175,8 +175,17 @@ class StaffRole(models.Model):
 class Customer(models.Model):
     """A person with one brand. Unclaimed while no user has joined: scored, but on no board."""
 
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="customers")
-    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="customers")
+    brand = models.ForeignKey(
+        Brand, models.PROTECT, related_name="customers", verbose_name=_("brand")
+    )
+    user = models.ForeignKey(
+        User,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="customers",
+        verbose_name=_("user"),
+    )
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     pseudonym = models.CharField(_("pseudonym"), max_length=40, blank=True)
     joined_at = models.DateTimeField(_("joined"), null=True, blank=True)

@@ -117,22 +117,38 @@ class Action(models.Model):
         ACCEPTED = "accepted", _("accepted")
         PENDING = "pending", _("pending")
 
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+")
+    brand = models.ForeignKey(Brand, models.PROTECT, related_name="+", verbose_name=_("brand"))
     identifier = models.ForeignKey(
-        Identifier, models.PROTECT, related_name="actions", db_index=False
+        Identifier,
+        models.PROTECT,
+        related_name="actions",
+        db_index=False,
+        verbose_name=_("identifier"),
     )
-    kind = models.ForeignKey(ActionKind, models.PROTECT, related_name="+", db_index=False)
+    kind = models.ForeignKey(
+        ActionKind, models.PROTECT, related_name="+", db_index=False, verbose_name=_("kind")
+    )
     venue = models.ForeignKey(
-        Venue, models.PROTECT, related_name="+", null=True, blank=True, db_index=False
+        Venue,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        verbose_name=_("venue"),
     )
     occurred_at = models.DateTimeField(_("happened"))
     received_at = models.DateTimeField(_("received"))
-    quantity = models.DecimalField(max_digits=24, decimal_places=8, null=True, blank=True)
-    state = models.CharField(max_length=8, choices=State, default=State.ACCEPTED)
-    channel = models.CharField(max_length=64, null=True, blank=True, db_collation="C")  # noqa: DJ001
+    quantity = models.DecimalField(
+        _("quantity"), max_digits=24, decimal_places=8, null=True, blank=True
+    )
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.ACCEPTED)
+    channel = models.CharField(  # noqa: DJ001
+        _("channel"), max_length=64, null=True, blank=True, db_collation="C"
+    )
     origin = models.CharField(max_length=64, db_collation="C")
     external_id = models.CharField(max_length=200, db_collation="C")
-    attributes = models.JSONField(null=True, blank=True)
+    attributes = models.JSONField(_("attributes"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("action")
@@ -333,15 +349,23 @@ class Posting(models.Model):
         RULES = "rules", _("a rule set was published")
         IDENTITY = "identity", _("an identifier moved")
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="+", db_index=False)
-    action = models.ForeignKey(Action, models.PROTECT, related_name="postings", db_index=False)
-    rule = models.ForeignKey(RuleKey, models.PROTECT, related_name="+", db_index=False)
-    rule_set = models.ForeignKey(RuleSet, models.PROTECT, related_name="+", db_index=False)
-    points = models.BigIntegerField()
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="+", db_index=False, verbose_name=_("customer")
+    )
+    action = models.ForeignKey(
+        Action, models.PROTECT, related_name="postings", db_index=False, verbose_name=_("action")
+    )
+    rule = models.ForeignKey(
+        RuleKey, models.PROTECT, related_name="+", db_index=False, verbose_name=_("rule")
+    )
+    rule_set = models.ForeignKey(
+        RuleSet, models.PROTECT, related_name="+", db_index=False, verbose_name=_("rule set")
+    )
+    points = models.BigIntegerField(_("points"))
     posted_at = models.DateTimeField(_("posted"))
     local_date = models.DateField(_("for the day"))
-    source = models.PositiveSmallIntegerField(choices=Source)
-    why = models.CharField(max_length=8, choices=Why)
+    source = models.PositiveSmallIntegerField(_("source"), choices=Source)
+    why = models.CharField(_("why"), max_length=8, choices=Why)
 
     class Meta:
         verbose_name = _("posting")

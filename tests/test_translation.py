@@ -14,6 +14,7 @@ from zoneinfo import available_timezones
 
 import pytest
 from django.conf import settings as laurel_settings
+from django.core import mail
 from django.test import Client
 from django.utils import translation
 from django.utils.formats import date_format, number_format
@@ -354,7 +355,7 @@ OWN_WORDS = (
 )
 # Words that hardly an English sentence does without, and that no German one has.
 ENGLISH = re.compile(
-    r"\b(the|of|and|your|you|it|is|are|to|for|with|not|this|that|by|from|at|your|what|how|see|no|or)\b",
+    r"\b(the|of|and|your|you|it|is|are|to|for|with|not|this|that|by|from|at|your|what|how|see|no|or|brand|kind|venue|channel|customer|user)\b",
     re.IGNORECASE,
 )
 
@@ -414,6 +415,17 @@ def test_a_browser_and_an_account_each_ask_for_german(customer: Person) -> None:
     answer = client.post("/b/foxglove/me", {"theme": "dark", "language": "de"}, follow=True)
     assert "wo immer du dich anmeldest" in answer.content.decode()
     assert "Dein Score" in client.get("/b/foxglove/score").content.decode()
+
+
+def test_a_code_comes_in_the_language_that_it_was_asked_for_in(customer: Person) -> None:
+    german = {"accept-language": "de"}
+    Client(headers=german).post("/b/foxglove/join", {"email": "new@example.org"})
+    Client(headers=german).post("/accounts/login/", {"login": customer.user.email})
+    assert len(mail.outbox) == 2
+    for message in mail.outbox:
+        assert message.subject.startswith("Dein Code: ")
+        assert "Tipp ihn auf der Seite ein" in message.body
+        assert not ENGLISH.search(message.body)
 
 
 def test_british_browsers_get_their_own_dates(foxglove: Brand) -> None:
