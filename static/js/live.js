@@ -74,8 +74,10 @@ async function ask() {
       live.ticket = ticket;
       heard(revision);
       if (failures < 4 || Date.now() - tried > RETRY) return listen();
+    } else if (answer.type === "opaqueredirect") {
+      return location.reload(); // signed out: what is shown here is for nobody any more
     } else if (answer.status < 500 && answer.status !== 429) {
-      return; // signed out, or no member any more
+      return;
     } else {
       misses += 1;
     }

@@ -76,6 +76,17 @@ def check_in(phone: BrowserContext, site: Site, code: str) -> None:
     page.close()
 
 
+def hide(page: Page, is_hidden: bool) -> None:
+    """Put the page into the background, or back."""
+    page.evaluate(
+        """isHidden => {
+            Object.defineProperty(document, "hidden", {get: () => isHidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        is_hidden,
+    )
+
+
 def score_of(page: Page) -> int:
     return int(page.locator(".number [data-roll]").inner_text())
 
@@ -161,21 +172,26 @@ def test_a_page_that_was_hidden_catches_up(phone: BrowserContext, site: Site) ->
     page = open_page(phone, site)
     before = score_of(page)
 
-    def hide(is_hidden: bool) -> None:
-        page.evaluate(
-            """isHidden => {
-                Object.defineProperty(document, "hidden", {get: () => isHidden, configurable: true});
-                document.dispatchEvent(new Event("visibilitychange"));
-            }""",
-            is_hidden,
-        )
-
     asked: list[str] = []
-    hide(True)
+    hide(page, True)
     page.on("request", lambda request: asked.append(request.url))
     other = open_page(phone, site)
     check_in(phone, site, "SOHO42")
     expect_news(other, before)
     assert asked == []
-    hide(False)
+    hide(page, False)
     expect_news(page, before)
+
+
+def test_a_page_of_who_has_signed_out_is_not_left_standing(
+    phone: BrowserContext, site: Site
+) -> None:
+    page = open_page(phone, site)
+    assert score_of(page)
+    hide(page, True)
+    other = phone.new_page()
+    other.goto(f"{site.url}/accounts/logout/")
+    other.locator("main button[type=submit]").click()
+    other.wait_for_url(f"{site.url}/")
+    hide(page, False)
+    page.wait_for_url("**/join?next=*")
