@@ -29,6 +29,7 @@ from scoring.actions import DecisionRow, record_actions
 from scoring.models import Action, Objection
 
 SHOWN = 50
+LONGEST_NUMBER = 19
 
 
 def claims_of(user: Any) -> QuerySet[Action]:
@@ -140,9 +141,7 @@ class ClaimsPage(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         # One row's own button names its claim and decides on nothing else.
         one = request.POST.get("accept_one", "")
-        sent = {int(pk) for pk in [one] if pk.isdecimal()} or {
-            int(pk) for pk in request.POST.getlist("claims")[:1000] if pk.isdecimal()
-        }
+        sent = _numbers([one]) or _numbers(request.POST.getlist("claims")[:1000])
         waiting = {action.pk: action for action in claims_of(request.user).filter(pk__in=sent)}
         missing = len(sent) - len(waiting)
         data = {
@@ -238,6 +237,10 @@ class ClaimsPage(View):
             },
             status=status,
         )
+
+
+def _numbers(texts: list[str]) -> set[int]:
+    return {int(text) for text in texts if text.isdecimal() and len(text) < LONGEST_NUMBER}
 
 
 def _shown(objection: Objection) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from accounts import identity, pseudonyms
 from accounts.models import Customer
 from loyalty import access
 from loyalty.pages.frame import customer_page, show
+from loyalty.pages.patience import is_within
 from loyalty.theme import SOURCE_SLUGS
 from scoring import boards
 from scoring.boards import Period
@@ -23,6 +24,8 @@ from scoring.foresee import look_ahead
 from scoring.models import Source, Venue
 
 VENUES = "venues"
+# Names that one customer may try in an hour: each answer tells whether somebody has it.
+NAMES, HOUR = 20, 3600
 # A season's board shows its first three as well.
 FIRST = {Period.WEEK: 0, Period.SEASON: 3}
 
@@ -50,6 +53,9 @@ class PseudonymForm(forms.ModelForm[Customer]):
     def join(self) -> bool:
         """Let the customer appear under the name, if it will do."""
         if not self.is_valid():
+            return False
+        if not is_within(f"names:{self.instance.pk}", allowed=NAMES, window=HOUR):
+            self.add_error("pseudonym", _("You tried very many names. Try again in an hour."))
             return False
         try:
             pseudonyms.join_boards(customer=self.instance, name=self.cleaned_data["pseudonym"])

@@ -15,14 +15,15 @@ from django.test import Client
 from PIL import Image
 from time_machine import travel
 
+from accounts.pseudonyms import join_boards
 from loyalty import bodies
 from loyalty.bodies import BodyFirst
 from loyalty.intake import forms, objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
-from loyalty.pages import guesses, purchase, sample, what_if
+from loyalty.pages import board, guesses, purchase, sample, what_if
 from scoring import foresee
 from scoring.models import Action, Objection
-from tests.people import MONDAY, Person, record
+from tests.people import MONDAY, Person, join, record
 
 pytestmark = pytest.mark.django_db
 
@@ -299,3 +300,27 @@ def test_a_page_for_anybody_does_not_make_the_phone_forget_whose_forms_it_keeps(
         shown = client.get(f"/b/foxglove/{page}").content.decode()
         assert f'data-owner="{owner}"' in shown, page
     assert 'data-owner=""' in Client().get("/b/foxglove/rules").content.decode()
+
+
+def test_who_tries_name_after_name_does_not_learn_which_ones_others_have(
+    customer: Person, stranger: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "NAMES", 2)
+    other = join(customer.brand, "otter@example.org")
+    assert other.customer
+    join_boards(customer=other.customer, name="Quiet Otter")
+    client = customer.client()
+    said = [
+        client.post("/b/foxglove/board", {"pseudonym": "quiet otter"}).content.decode()
+        for _time in range(3)
+    ]
+    assert ["Somebody else has" in page for page in said] == [True, True, False]
+    assert "very many names" in said[-1]
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "٣"])
+def test_a_claim_that_there_is_not_is_no_error_of_ours(manager: Person, number: str) -> None:
+    for form in ({"claims": [number], "accept": "1"}, {"accept_one": number}):
+        assert manager.client().post("/admin/claims/", form).status_code in (302, 422)
+    form = {"objection": number, "answer": "No"}
+    assert manager.client().post("/admin/claims/objections/", form).status_code == 302
