@@ -48,17 +48,21 @@ class Level(NamedTuple):
 def badges(request: HttpRequest, customer: Customer) -> HttpResponse:
     """All badges of the brand: the nearest, those earned, and all with what they take."""
     views = badges_of(customer=customer)
-    begun = [view for view in views if view.next_level and view.progress]
-    begun.sort(key=lambda view: view.progress / view.target, reverse=True)
     return show(
         request,
         "pages/badges.html",
         customer,
         here="badges",
-        nearest=begun[:NEAREST],
+        nearest=[view for view in nearest_badges(views) if view.progress],
         earned=[view for view in views if view.level],
         views=views,
     )
+
+
+def nearest_badges(views: list[BadgeView]) -> list[BadgeView]:
+    """Those of which the customer is nearest to the next level, three at most."""
+    to_come = [view for view in views if view.next_level]
+    return sorted(to_come, key=lambda view: -view.progress / view.target)[:NEAREST]
 
 
 @require_safe

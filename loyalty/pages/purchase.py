@@ -49,7 +49,7 @@ class PurchaseForm(forms.Form):
 
     photo = forms.FileField(
         label=_("Photo of the receipt"),
-        help_text=_("It need not be there, and makes a yes quicker. Only you and the shop see it."),
+        help_text=_("Not needed, but it makes a yes quicker. Only you and the shop see it."),
         required=False,
         widget=forms.FileInput(
             attrs={"accept": "image/jpeg,image/png,image/webp", "capture": "environment"}
@@ -228,7 +228,7 @@ def _photo_of(form: PurchaseForm, customer: Customer) -> KeptPhoto | None:
     if name and kept is None:
         form.add_error(
             "photo",
-            _("Your photo was kept for two hours, and they are over. What you typed was kept."),
+            _("Your photo is gone. Choose it again, or go on without. What you typed was kept."),
         )
     return kept
 

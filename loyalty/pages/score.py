@@ -16,9 +16,9 @@ from accounts.models import Brand, Customer
 from loyalty.intake import check_ins, purchases, usage
 from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
+from loyalty.pages.badges import nearest_badges
 from loyalty.pages.frame import customer_page, show
 from scoring import queries
-from scoring.badges import BadgeView
 from scoring.foresee import NextAction
 from scoring.models import Source
 from scoring.overview import WEEK, overview
@@ -26,7 +26,6 @@ from scoring.queries import Moved, MovedLine
 from scoring.ranks import get_rank
 from scoring.worth import Part
 
-NEAREST = 3
 MOVERS = 3
 BETTER_HALF = 50
 ENOUGH_FOR_PERCENT = 100
@@ -169,14 +168,3 @@ def find_sum(moved: Moved) -> Sum | None:
     if not shown[1] and not shown[2]:
         return None
     return Sum(*(number_format(term, places, force_grouping=True) for term in shown))
-
-
-def nearest_badges(badges: list[BadgeView]) -> list[BadgeView]:
-    """The newest badge earned and those nearest to being earned, three in all."""
-    earned = sorted((view for view in badges if view.level), key=_earned_at, reverse=True)
-    to_come = [view for view in badges if not view.level]
-    return [*earned[: max(1, NEAREST - len(to_come))], *to_come][:NEAREST]
-
-
-def _earned_at(view: BadgeView) -> float:
-    return view.earned_at.timestamp() if view.earned_at else 0.0

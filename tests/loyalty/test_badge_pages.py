@@ -112,6 +112,12 @@ def test_the_list_has_the_nearest_the_earned_and_all(foxglove: Brand, holder: Pe
     assert "2 of 5 for gold" in nearest
     assert "Regular Silver 24 Nov 2026" in rest
     assert "Bronze 1 Silver 2 Gold 5 2 of 5" in rest.split("All badges")[1]
+    on_the_score_page = text_of(holder.client().get("/b/foxglove/score")).split(
+        "Nearest badges", 1
+    )[1]
+    assert on_the_score_page.index("Nearly there 2 of 3") < on_the_score_page.index(
+        "Regular 2 of 5 for gold"
+    )
 
 
 def test_a_badge_that_was_taken_back_stays_with_the_reason(holder: Person) -> None:
