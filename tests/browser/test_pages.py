@@ -76,7 +76,9 @@ class Visitor:
                 context.add_cookies([session_cookie(self.customer.user, url=self.url)])
             page = context.new_page()
             for name, view in views.items():
-                page.goto(self.url + view.address.format(**self.names))
+                address = self.url + view.address.format(**self.names)
+                page.goto(address)
+                assert page.url == address, f"{name} leads elsewhere"
                 view.then(page)
                 yield name, page
             context.close()
