@@ -19,7 +19,7 @@ from PIL import Image
 from time_machine import travel
 
 from accounts.models import Brand, Customer, IssuerKey
-from loyalty import credentials, theme
+from loyalty import credentials, csp, theme
 from loyalty.pages.app import icon_mark
 from loyalty.pages.urls import urlpatterns
 from scoring.models import Action, ActionKind, Badge, BadgeShare, Objection, Source, Venue
@@ -243,6 +243,17 @@ def test_another_brands_address_opens_nothing_of_this_one(
         if answers == THINGS:
             url = site.address(name).replace("/b/foxglove/", "/b/harbour/")
             assert stranger.client().get(url).status_code == 404, name
+
+
+def test_every_page_says_what_may_run_on_it_and_it_is_little(site: Site) -> None:
+    strict = {f"{name} {' '.join(sources)}" for name, sources in csp.STRICT.items()}
+    assert not re.search("unsafe|\\*|http", " ".join(strict))
+    for name in PAGES:
+        policy = site.clients["owner"].get(site.address(name))["Content-Security-Policy"]
+        if name in {"claim_photo", "kept_photo"}:
+            assert set(policy.split("; ")) == {"default-src 'none'", "sandbox"}
+        else:
+            assert set(policy.split("; ")) == strict, name
 
 
 def test_reading_changes_nothing(site: Site) -> None:
