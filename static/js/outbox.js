@@ -38,7 +38,8 @@
 
   // --- sending
 
-  // What became of it: {url} taken, {reason} read and not taken, {} answered otherwise. Throws where nobody answered.
+  // What became of it: {url} taken, {reason} read and not taken, {stale} not even read, {} answered otherwise. Throws
+  // where nobody answered.
   async function send(entry, csrf) {
     const body = new FormData();
     for (const [name, value] of entry.fields) body.append(name, value);
@@ -51,7 +52,7 @@
       headers: { Accept: "application/json", "X-CSRFToken": csrf },
       signal: AbortSignal.timeout?.(PATIENCE),
     });
-    if (!answer.headers.get("content-type")?.includes("json")) return {};
+    if (!answer.headers.get("content-type")?.includes("json")) return { stale: answer.status === 403 };
     const said = await answer.json();
     return { ...said, later: !answer.ok };
   }
@@ -159,6 +160,14 @@
     form.submit();
   }
 
+  // Whoever signed in, in another tab, since the page was opened made its form too old; what belongs to nobody is theirs.
+  async function sendNow(entry, csrf) {
+    const answer = await send(entry, csrf);
+    if (!answer.stale) return answer;
+    const now = await ask(home);
+    return entry.owner && entry.owner !== now.owner ? answer : send(entry, now.csrf);
+  }
+
   let busy = false;
   document.addEventListener("submit", async (event) => {
     const { target: form, submitter } = event;
@@ -172,7 +181,7 @@
       await put(entry);
       try {
         const csrf = form.csrfmiddlewaretoken?.value ?? (await ask(home)).csrf;
-        const { url, reason } = await send(entry, csrf);
+        const { url, reason } = await sendNow(entry, csrf);
         if (url || reason) await drop(entry.token);
         if (url) location.assign(url);
         else submit(form, submitter);

@@ -129,6 +129,8 @@ def test_nobody_poses_as_the_brand_or_its_staff(name: str) -> None:
         "Otter Titten",
         "C.u.n.t",
         "Ass",
+        "Shithead",
+        "Bullshitter",
     ],
 )
 def test_obscene_names_are_refused(name: str) -> None:

@@ -20,6 +20,7 @@ from tests.people import FOXGLOVE, Person, join, make_brand
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+CSRF_COOKIE = "laurel_csrf"
 KEPT = re.compile("Kept. It is sent as soon as there is a connection")
 
 
@@ -122,6 +123,19 @@ def test_an_answer_that_was_lost_counts_once(
     assert lost
     assert Action.objects.count() == 1
     context.close()
+
+
+def test_a_check_in_page_from_before_signing_in_still_checks_in(
+    context: BrowserContext, live_server: LiveServer, person: Person
+) -> None:
+    page = context.new_page()
+    page.goto(f"{live_server.url}/b/foxglove/check-in?code=SOHO42")
+    # In another tab they sign in, which gives forms a new secret.
+    context.add_cookies([{"name": CSRF_COOKIE, "value": "0" * 32, "url": live_server.url}])
+    context.add_cookies([session_cookie(person.user, url=live_server.url)])
+    page.get_by_role("button", name="Check in").click()
+    page.wait_for_url("**/result")
+    assert Action.objects.count() == 1
 
 
 def photo() -> bytes:
