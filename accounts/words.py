@@ -26,8 +26,8 @@ mitarbeiterin mod moderator official offiziell operator owner personal root secu
 verwaltung webmaster
 """
 _IN_ANY_WORD = """
-arschloch asshole bastard bitch bullshit cocksuck dickhead dildo dipshit faggot fotze fuck hitler motherfuck muschi nigger
-pussy scheiss schlampe schwuchtel shitface shithead shitty wanker whore wichser
+arschloch asshole bastard bitch bullshit cocksuck dickhead dildo dipshit faggot fotze fuck hitler motherfuck muschi
+nigger pussy scheiss schlampe schwuchtel shitface shithead shitty wanker whore wichser
 """
 _AS_A_WORD = """
 anal anus arsch arse ass cock cum cunt dick dyke fag fick ficken ficker heil homo hure huren hurensohn kanake
