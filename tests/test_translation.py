@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 import pytest
 from django.conf import settings as laurel_settings
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import translation
 from django.utils.formats import date_format, number_format
@@ -22,6 +23,7 @@ from django.utils.translation.template import templatize
 from time_machine import travel
 
 from accounts.models import Brand, Customer
+from loyalty.admin.rule_forms import ExactDecimal
 from loyalty.pages.money import format_money
 from scoring.documents import parse_rule_set
 from scoring.words import points
@@ -426,6 +428,16 @@ def test_a_code_comes_in_the_language_that_it_was_asked_for_in(customer: Person)
         assert message.subject.startswith("Dein Code: ")
         assert "Tipp ihn auf der Seite ein" in message.body
         assert not ENGLISH.search(str(message.body))
+
+
+def test_staff_write_numbers_as_their_language_does() -> None:
+    assert ExactDecimal().clean("0.5") == "0.5"
+    with translation.override("de"):
+        assert ExactDecimal().clean("0,5") == ExactDecimal().clean("0.5") == "0.5"
+        with pytest.raises(ValidationError, match="1 oder 0,5"):
+            ExactDecimal().clean("0,5,1")
+    with pytest.raises(ValidationError, match=r"1 or 0\.5"):
+        ExactDecimal().clean("0,5")
 
 
 def test_british_browsers_get_their_own_dates(foxglove: Brand) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
+from django.utils.formats import sanitize_separators
 from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -101,7 +102,7 @@ def words_of(value: Any, type_name: str | None, vocabulary: Vocabulary) -> str:
 
 
 def _read_number(text: str) -> int | str:
-    number = read_decimal(text)
+    number = read_decimal(sanitize_separators(text))
     if number is None:
         raise forms.ValidationError(
             _("“%(text)s” is not a number; write it like 10 or 9.50."), params={"text": text}
@@ -539,10 +540,10 @@ def _whole(field: Field) -> forms.Field:
 
 
 class ExactDecimal(forms.CharField):
-    """A decimal number, kept as the text that says it exactly."""
+    """A decimal number, as people of the language write it, kept as the text that says it exactly."""
 
     def clean(self, value: Any) -> str:
-        text: str = super().clean(value).strip()
+        text: str = sanitize_separators(super().clean(value).strip())
         if not text:
             return ""
         number = read_decimal(text)
