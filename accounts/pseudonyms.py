@@ -10,6 +10,7 @@ import unicodedata
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import Func, TextField, Value
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -57,6 +58,20 @@ _LOOKS_LIKE = {
     }.items()
     for one in alike
 }
+
+
+# Digits are what tells many a name from another, so "Fox 6" and "Fox 9" are two.
+_LETTERS = {chr(one): letter for one, letter in _LOOKS_LIKE.items() if not chr(one).isdigit()}
+
+
+class _AtAGlance(Func):
+    """In SQL, a name as it looks: small letters without accents, look-alikes as what they look like."""
+
+    template = (
+        "translate(regexp_replace(normalize(lower(%(expressions)s), NFKD), '[\u0300-\u036f]', '', 'g'), "
+        f"'{''.join(_LETTERS)}', '{''.join(_LETTERS.values())}')"
+    )
+    output_field = TextField()
 
 
 def _drawn_out(words: tuple[str, ...]) -> re.Pattern[str]:
@@ -153,13 +168,19 @@ def _poses(words: list[str], brand: Brand) -> bool:
 def join_boards(*, customer: Customer, name: str) -> Customer:
     """Let a customer appear on the boards of their brand under a name, or change it; may run twice.
 
-    Raises PseudonymError for a name that will not do, or that somebody else has, however it is capitalised.
+    Raises PseudonymError for a name that will not do, or that somebody else has: however it is capitalised, and on the
+    boards also with other accents or letters that look alike.
     """
     name = clean_pseudonym(brand=customer.brand, name=name)
     # The brand's row is the lock: two who choose one name at once do not both get it.
     Brand.objects.select_for_update(no_key=True).get(pk=customer.brand_id)
     others = Customer.objects.filter(brand_id=customer.brand_id).exclude(pk=customer.pk)
-    if others.filter(pseudonym__iexact=name).exists():
+    # Grain: one member. Index: customer_boards.
+    looks_same = others.filter(on_boards=True).alias(look=_AtAGlance("pseudonym"))
+    if (
+        others.filter(pseudonym__iexact=name).exists()
+        or looks_same.filter(look=_AtAGlance(Value(name))).exists()
+    ):
         raise PseudonymError(_("Somebody else has this pseudonym"))
     customer.pseudonym, customer.on_boards = name, True
     customer.save(update_fields=["pseudonym", "on_boards"])

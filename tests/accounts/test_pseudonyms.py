@@ -164,6 +164,36 @@ def test_a_name_is_taken_once_however_it_is_capitalised(customer: Person) -> Non
     assert (mine.pseudonym, mine.on_boards) == ("lee otter", True)
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Quiet Otter", "quiét öttèr"),
+        ("Łukasz", "Lukasz"),
+        ("Ørsted Fan", "orsted fan"),
+        ("Copa", "\u0441\u043e\u0440\u0430"),
+        ("Élodie", "ÈLODIE"),
+    ],
+)
+def test_no_member_looks_like_another_one(customer: Person, name: str, other: str) -> None:
+    assert customer.customer
+    join_boards(customer=customer.customer, name=name)
+    second = join(customer.brand, "second@example.org").customer
+    assert second
+    with pytest.raises(PseudonymError, match="Somebody else"):
+        join_boards(customer=second, name=other)
+    # Who is on no board is mistaken for nobody.
+    leave_boards(customer=customer.customer)
+    join_boards(customer=second, name=other)
+
+
+def test_digits_tell_names_from_one_another(customer: Person) -> None:
+    assert customer.customer
+    join_boards(customer=customer.customer, name="Fox 6")
+    second = join(customer.brand, "second@example.org").customer
+    assert second
+    assert join_boards(customer=second, name="Fox 9").pseudonym == "Fox 9"
+
+
 def test_the_same_name_is_free_with_another_brand(customer: Person, stranger: Person) -> None:
     for person in (customer, stranger):
         assert person.customer
