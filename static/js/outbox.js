@@ -100,6 +100,9 @@
   // A page that the phone itself kept knows nobody; the last one from the server does.
   if ("owner" in box.dataset) localStorage.setItem(home, box.dataset.owner);
   const owner = localStorage.getItem(home) ?? "";
+  const isMine = (entry) => entry.home === home && (!entry.owner || entry.owner === owner);
+  // An address with a token in it may have been left there by somebody else.
+  self.outbox.get = async (token) => [await get(token)].find((entry) => entry && isMine(entry));
 
   function line(entry, kind) {
     const item = box.querySelector(`template.${kind}`).content.cloneNode(true);
@@ -119,7 +122,7 @@
 
   const told = [];
   async function show() {
-    const mine = (await all()).filter((entry) => entry.home === home && (!entry.owner || entry.owner === owner));
+    const mine = (await all()).filter(isMine);
     for (const entry of mine.filter((one) => one.url)) {
       told.push(entry);
       await drop(entry.token);

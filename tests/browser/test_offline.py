@@ -197,6 +197,29 @@ def test_a_claim_that_was_not_taken_comes_back_into_the_form(
     assert Evidence.objects.count() == 1
 
 
+def test_what_one_person_kept_comes_back_into_no_form_of_another(
+    context: BrowserContext, live_server: LiveServer, person: Person
+) -> None:
+    page = signed_in(context, person, live_server)
+    with_worker(page, f"{live_server.url}/b/foxglove/purchase")
+    page.get_by_label("Total").fill("lots")
+    context.set_offline(True)
+    page.get_by_role("button", name="Register it").click()
+    expect(page.get_by_text(KEPT)).to_be_visible()
+    context.set_offline(False)
+    page.get_by_role("link", name="Look at it again").click()
+    page.reload()
+    expect(page.get_by_label("Total")).to_have_value("lots")
+    address = page.url
+    assert "#" in address
+    context.clear_cookies()
+    other = join(person.brand, "lee@example.org", now=timezone.now())
+    context.add_cookies([session_cookie(other.user, url=live_server.url)])
+    page.goto("about:blank")
+    page.goto(address, wait_until="networkidle")
+    expect(page.get_by_label("Total")).to_have_value("")
+
+
 def test_what_one_person_kept_is_not_sent_for_another(
     context: BrowserContext, live_server: LiveServer, person: Person
 ) -> None:
