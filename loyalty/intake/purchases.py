@@ -125,8 +125,12 @@ def _made_enough(customer: Customer, *, but: str, now: datetime) -> bool:
 
 
 def _keep_photo(action_id: int, photo: bytes, now: datetime) -> None:
-    # Sent twice, the first photo stays. The form's token was locked by the action's own key before.
-    if not Evidence.objects.filter(action_id=action_id).exists():
+    # Sent twice, the first photo stays; and what staff have decided on stays as they saw it. The form's
+    # token was locked by the action's own key before.
+    is_decided = Amendment.objects.filter(
+        action_id=action_id, type=Amendment.Type.DECISION
+    ).exists()
+    if not is_decided and not Evidence.objects.filter(action_id=action_id).exists():
         Evidence.objects.create(
             action_id=action_id, photo=ContentFile(photo, name="photo.jpg"), added_at=now
         )

@@ -22,7 +22,7 @@ from loyalty.intake import forms, objections, purchases
 from loyalty.intake.photos import PhotoError, read_photo
 from loyalty.pages import board, guesses, purchase, sample, what_if
 from scoring import foresee
-from scoring.models import Action, Objection
+from scoring.models import Action, Evidence, Objection
 from tests.people import MONDAY, Person, join, record
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +165,21 @@ def test_so_many_claims_a_day_and_no_more(
         assert client.post("/b/foxglove/purchase", claims[0]).status_code == 302
         clock.shift(timedelta(days=1))
         assert client.post("/b/foxglove/purchase", claims[3]).status_code == 302
+
+
+def test_no_photo_is_added_once_staff_have_decided(customer: Person, manager: Person) -> None:
+    client = customer.client()
+    form = {"amount": "5", "bought_on": "2026-11-23", "token": str(uuid4())}
+    file = io.BytesIO()
+    Image.new("RGB", (60, 40)).save(file, "JPEG")
+    with travel(MONDAY + timedelta(hours=8), tick=False):
+        assert client.post("/b/foxglove/purchase", form).status_code == 302
+        claim = Action.objects.get()
+        manager.client().post("/admin/claims/", {"claims": [claim.pk], "accept": "1"})
+        assert claim.amendments.exists()
+        photo = SimpleUploadedFile("a.jpg", file.getvalue())
+        assert client.post("/b/foxglove/purchase", {**form, "photo": photo}).status_code == 302
+    assert not Evidence.objects.exists()
 
 
 def test_so_many_photos_a_day_are_looked_at_and_no_more(
