@@ -8,6 +8,8 @@ from playwright.sync_api import Page
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # Of these only those rules depend on the colours, the page being the same.
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+# And these on where things stand.
+LAYOUT_RULES = [*COLOUR_RULES, "target-size"]
 
 axe = Axe()
 
