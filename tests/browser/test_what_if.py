@@ -64,6 +64,19 @@ def test_one_more_answers_and_keeps_its_address(
         expect(page.get_by_label("Check-in, Soho", exact=True)).to_have_value("2")
 
 
+def test_the_outcome_covers_nothing_below_the_steppers(
+    page: Page, live_server: LiveServer, rowan: Person
+) -> None:
+    page.context.add_cookies([session_cookie(rowan.user, url=live_server.url)])
+    page.goto(f"{live_server.url}/b/foxglove/what-if?goal=50&days=7#aim")
+    page.keyboard.press("End")
+    outcome = page.locator("#outcome").bounding_box()
+    goal = page.locator(".aims").bounding_box()
+    assert outcome
+    assert goal
+    assert outcome["y"] + outcome["height"] <= goal["y"]
+
+
 def test_a_slider_makes_a_sample_score_before_anybody_joined(
     page: Page, live_server: LiveServer, rowan: Person, request: pytest.FixtureRequest
 ) -> None:
