@@ -103,7 +103,7 @@ def test_an_answer_that_was_lost_counts_once(
     # Without a worker, which would send it at once, and not by ways that a test sees.
     context = browser.new_context(service_workers="block")
     page = signed_in(context, person, live_server)
-    lost: list[bool] = []
+    lost: list[str] = []
 
     def lose(route: Route) -> None:
         if route.request.method != "POST" or lost:
