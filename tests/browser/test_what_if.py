@@ -68,10 +68,11 @@ def test_the_outcome_covers_nothing_below_the_steppers(
     page: Page, live_server: LiveServer, rowan: Person
 ) -> None:
     page.context.add_cookies([session_cookie(rowan.user, url=live_server.url)])
+    page.set_viewport_size({"width": WIDTHS["phone"][0], "height": 300})
     page.goto(f"{live_server.url}/b/foxglove/what-if?goal=50&days=7#aim")
-    page.keyboard.press("End")
+    expect(page.locator("#aim")).to_be_in_viewport()
     outcome = page.locator("#outcome").bounding_box()
-    goal = page.locator(".aims").bounding_box()
+    goal = page.locator("#aim").bounding_box()
     assert outcome
     assert goal
     assert outcome["y"] + outcome["height"] <= goal["y"]
