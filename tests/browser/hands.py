@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.looks import misfits, use_big_text
 from tests.browser.pages import WIDTHS
+from tests.browser.site import wait_until
 
 MOST_STOPS = 60
 # Whether what is focused is marked, and not hidden behind something else. A field that lies unseen under its label
@@ -110,15 +111,20 @@ class Holding:
         if self.hand.from_right:
             assert self.page.locator("html").get_attribute("dir") == "rtl"
 
+    def _is_seen(self) -> bool:
+        return bool(self.page.evaluate(IS_SEEN))
+
     def _reach(self, target: Locator) -> None:
         """Tab on until it is focused; every stop on the way can be seen."""
         target.wait_for()
+        self.page.wait_for_load_state("load")
         for _stop in range(MOST_STOPS):
             self.page.keyboard.press("Tab")
             if self.page.evaluate("document.activeElement === document.body"):
                 continue
             what = self.page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-            assert self.page.evaluate(IS_SEEN), f"one does not see where one is: {what}"
+            # A page that has just come in its turn may not wear its styles yet.
+            wait_until(self._is_seen, f"a mark on what is focused: {what}")
             if target.evaluate("element => element === document.activeElement"):
                 return
         raise AssertionError(f"not reached by keyboard: {target}")
