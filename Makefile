@@ -11,8 +11,8 @@ PYTHON ?= $(or $(shell for python in python3 python3.13 python3.12 python3.11; d
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
 PORT ?= 8000
 HOST ?= 127.0.0.1
-# Where pytest runs its tests at once.
-JOBS ?= 2
+# How many tests pytest runs at once: more than there are cores, since those in a browser mostly wait.
+JOBS ?= 3
 
 BIN := .venv/bin
 BASE := .venv/.base

@@ -45,7 +45,12 @@ def fetched_by(page: Page, address: str) -> list[Request]:
     page.goto(address)
     page.evaluate("document.fonts.ready")
     page.remove_listener("request", note)
-    return [request for request in asked if request.resource_type != "eventsource"]
+    # What was given up, as a question that the next page made needless, weighed nothing.
+    return [
+        request
+        for request in asked
+        if request.resource_type != "eventsource" and request.failure is None
+    ]
 
 
 def weigh(fetched: list[Request]) -> dict[str, int]:
