@@ -9,16 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Any
 
 from accounts.models import Brand, Customer
 
 from .boards import GapUnit
-from .documents import RuleSetDocument, parse_rule_set
-from .models import ActionKind, RuleSet, Score, Source
-from .publication import current_id, document_of
+from .models import ActionKind, Score, Source
+from .publication import current_id, published_document
 from .statements import execute
 from .suppose import Gain, Scenario, Supposed, Supposition, suppose
 from .worth import THOUSANDTH, Worth
@@ -81,7 +79,7 @@ def steps_of(
     rule_set_id = rule_set_id or current_id(brand=brand)
     if rule_set_id is None:
         return []
-    document = _document(rule_set_id)
+    document = published_document(rule_set_id)
     kinds = dict.fromkeys(
         slug
         for stage in document.rules
@@ -114,12 +112,6 @@ def steps_of(
             )
         )
     return steps
-
-
-@lru_cache(maxsize=64)
-def _document(rule_set_id: int) -> RuleSetDocument:
-    rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
-    return parse_rule_set(document_of(rule_set), brand=rule_set.brand)
 
 
 # Grain: one kind of the brand, with the last ten actions of it that the customer did and nobody took back. The venue of
@@ -184,10 +176,6 @@ class Ahead:
             best[-1] = free
         held_back = [action for action in self.actions if not action.points and action.until]
         return (best + held_back)[:limit]
-
-    def of_kind(self, kind: str) -> NextAction | None:
-        """What doing this kind of thing now would give; None where no live rule looks at it."""
-        return next((action for action in self.actions if action.step.kind == kind), None)
 
 
 def look_ahead(

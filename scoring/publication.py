@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,13 @@ def document_of(rule_set: RuleSet) -> dict[str, Any]:
         "sources": rule_set.sources,
         "rules": [rule.definition for rule in rule_set.rules.all()],
     }
+
+
+@lru_cache(maxsize=64)
+def published_document(rule_set_id: int) -> RuleSetDocument:
+    """The document of a published version, parsed; it is kept, since a version never changes."""
+    rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
+    return parse_rule_set(document_of(rule_set), brand=rule_set.brand)
 
 
 def current_document(*, brand: Brand) -> RuleSetDocument | None:

@@ -192,14 +192,9 @@ def worths(*, customer: Customer, days: Sequence[When]) -> list[Worth]:
     return worth_on(customer_id=customer.pk, rule_set_id=rule_set.pk, days=days)
 
 
-def forecast(*, customer: Customer, on: date) -> Worth:
-    """What the awards of today are worth on another day, later or earlier, source by source."""
-    return worths(customer=customer, days=[When(on)])[0]
-
-
 def score_on(*, customer: Customer, on: date) -> Decimal:
     """What the awards of today are worth on another day, as a score."""
-    return forecast(customer=customer, on=on).score
+    return worths(customer=customer, days=[When(on)])[0].score
 
 
 @dataclass(frozen=True, slots=True)

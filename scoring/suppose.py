@@ -18,11 +18,11 @@ from psycopg import sql
 from accounts.models import Brand, Customer
 
 from .compiler import compile_lines
-from .documents import RuleSetDocument, parse_rule_set
+from .documents import RuleSetDocument
 from .explain import Taken, taken_by
 from .limits import LINE_COLUMNS
-from .models import RuleKey, RuleSet, Source
-from .publication import current_id, document_of
+from .models import RuleKey, Source
+from .publication import current_id, published_document
 from .rules import RuleStage
 from .shape import FADED, SUB_SCORE, shape_values
 from .statements import brand_time, execute
@@ -182,9 +182,9 @@ def suppose(
 
 @lru_cache(maxsize=64)
 def _ready(rule_set_id: int) -> _Ready:
-    rule_set = RuleSet.objects.select_related("brand").get(pk=rule_set_id)
-    document = parse_rule_set(document_of(rule_set), brand=rule_set.brand)
-    rule_ids = dict(RuleKey.objects.filter(brand=rule_set.brand).values_list("key", "id"))
+    document = published_document(rule_set_id)
+    brand_id = document.vocabulary.brand_id
+    rule_ids = dict(RuleKey.objects.filter(brand=brand_id).values_list("key", "id"))
     # Grain: a scenario and a source (number NULL), and a rule and a supposed action that it looked at. Points of a day
     # are summed before they fade, as where scores are written. Each scenario's day is taken from the list by its place:
     # a join would be planned for a few scenarios and grow with their square.
