@@ -58,6 +58,7 @@ def create_customer(
         scheme=OWN_SCHEME,
         value=str(customer.public_id),
         proven_at=now,
+        proof=Identifier.Proof.OWN,
     )
     return customer
 
@@ -164,8 +165,8 @@ def resolve_identifiers(
         Customer.objects.filter(pk__in=[c.pk for c in customers if c.pk not in used]).delete()
         cursor.execute(
             """
-            INSERT INTO accounts_identifier (brand_id, customer_id, scheme, value, proven_at, created_at)
-            SELECT brand_id, id, %s, public_id::text, %s, %s FROM accounts_customer WHERE id = ANY(%s)
+            INSERT INTO accounts_identifier (brand_id, customer_id, scheme, value, proven_at, proof, created_at)
+            SELECT brand_id, id, %s, public_id::text, %s, 'own', %s FROM accounts_customer WHERE id = ANY(%s)
             """,
             [OWN_SCHEME, now, now, sorted(used)],
         )

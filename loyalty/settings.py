@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.usersessions",
     "csp",
     "django_filters",
     "pgtrigger",

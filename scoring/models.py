@@ -15,7 +15,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Brand, Customer, Identifier, User
+from accounts.models import Brand, Customer, Identifier, User, append_only
 
 KEY_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]*\Z")
 KEY = RegexValidator(KEY_PATTERN.pattern, _("Use small letters, digits, hyphens and underscores."))
@@ -168,9 +168,7 @@ class Action(models.Model):
                 name="action_pending",
             ),
         ]
-        triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-        ]
+        triggers = append_only("attributes")
 
     def __str__(self) -> str:
         return f"{self.origin}:{self.external_id}"
@@ -252,7 +250,7 @@ class RuleSet(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(_("published"), null=True, blank=True)
     published_by = models.ForeignKey(
-        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
 
     class Meta:
@@ -272,7 +270,16 @@ class RuleSet(models.Model):
         triggers = [
             pgtrigger.Protect(
                 name="published_never_changes",
-                operation=pgtrigger.Update | pgtrigger.Delete,
+                operation=pgtrigger.Update,
+                # Who published it may be forgotten.
+                condition=pgtrigger.Condition(
+                    "OLD.version IS NOT NULL AND (NEW.published_by_id IS NOT NULL OR OLD.published_by_id IS NULL"
+                    " OR to_jsonb(OLD) - 'published_by_id' IS DISTINCT FROM to_jsonb(NEW) - 'published_by_id')"
+                ),
+            ),
+            pgtrigger.Protect(
+                name="published_never_deleted",
+                operation=pgtrigger.Delete,
                 condition=pgtrigger.Q(old__version__isnull=False),
             ),
         ]
@@ -348,6 +355,7 @@ class Posting(models.Model):
         FACTS = "facts", _("an action or its amendment arrived")
         RULES = "rules", _("a rule set was published")
         IDENTITY = "identity", _("an identifier moved")
+        CHOICE = "choice", _("a source was switched off or on")
 
     customer = models.ForeignKey(
         Customer, models.PROTECT, related_name="+", db_index=False, verbose_name=_("customer")
@@ -381,7 +389,7 @@ class Posting(models.Model):
             models.Index(fields=["action"], name="posting_of_action"),
         ]
         triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            *append_only(),
             pgtrigger.Trigger(
                 name="never_truncated",
                 when=pgtrigger.Before,
@@ -535,6 +543,7 @@ class BadgeEarned(models.Model):
         FACTS = "facts", _("an action was cancelled or corrected")
         RULES = "rules", _("the rules changed")
         IDENTITY = "identity", _("an identifier moved")
+        CHOICE = "choice", _("a source was switched off or on")
         BADGE = "badge", _("the badge changed")
 
     id = models.BigAutoField(primary_key=True)
