@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import psycopg
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.types.datetime import TimestamptzLoader
 
 from accounts.models import Brand
 
@@ -79,3 +82,21 @@ def set_locally(**settings: str) -> None:
     """Set settings of the server until the end of the transaction."""
     calls = ", ".join(f"set_config('{name}', %({name})s, TRUE)" for name in settings)
     execute(f"SELECT {calls}", settings)
+
+
+class _MomentLoader(TimestamptzLoader):
+    """Moments in UTC, whatever time zone the server speaks in.
+
+    Django's own only writes UTC over what the server said, which within ``brand_time`` is another hour.
+    """
+
+    # Django looks here whether it must put its own in place.
+    timezone = UTC
+
+    def load(self, data: Any) -> datetime:
+        return super().load(data).astimezone(UTC)
+
+
+def read_moments_rightly(connection: BaseDatabaseWrapper, **_signal: Any) -> None:
+    """Receiver of ``connection_created``: what a connection reads as a moment is that moment."""
+    connection.connection.adapters.register_loader("timestamptz", _MomentLoader)

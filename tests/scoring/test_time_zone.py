@@ -8,10 +8,12 @@ from django.core.exceptions import ValidationError
 from accounts.models import Brand
 from scoring.actions import ActionRow, record_actions
 from scoring.brands import setup_brand
-from scoring.models import Due, Posting, Score
+from scoring.models import Action, Due, Posting, Score
 from scoring.preview import preview_time_zone
 from scoring.publication import STARTING_SOURCES, change_time_zone, publish
+from scoring.queries import activity
 from scoring.run import is_due, score_due
+from scoring.statements import brand_time, execute
 from scoring.verify import verify_ledger
 
 pytestmark = pytest.mark.django_db
@@ -100,3 +102,22 @@ def test_a_name_that_is_no_time_zone_is_refused(brand: Brand) -> None:
     with pytest.raises(ValidationError, match="not a time zone"):
         change_time_zone(brand=brand, time_zone="Europe/Atlantis", now=NOW)
     assert not Due.objects.exists()
+
+
+def test_a_moment_is_read_as_it_was_written_whatever_the_dates_are_counted_in(brand: Brand) -> None:
+    change_time_zone(brand=brand, time_zone="Asia/Kathmandu", now=NOW)
+    moments = list(Action.objects.order_by("pk").values_list("occurred_at", flat=True))
+    assert [at.hour for at in moments] == [21, 22]
+    with brand_time(brand):
+        rows = execute("SELECT occurred_at FROM scoring_action ORDER BY id", {})
+        assert [at for (at,) in rows] == moments
+        assert list(Action.objects.order_by("pk").values_list("occurred_at", flat=True)) == moments
+
+
+def test_pages_of_activity_follow_one_another_in_summer(brand: Brand) -> None:
+    change_time_zone(brand=brand, time_zone="Europe/London", now=NOW)
+    customer = brand.customers.get()
+    [first] = activity(customer=customer, limit=1)
+    rest = activity(customer=customer, limit=5, before=(first.occurred_at, first.action_id))
+    assert len(rest) == 1
+    assert rest[0].action_id != first.action_id
