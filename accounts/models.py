@@ -34,7 +34,8 @@ CURRENCY = RegexValidator(
 def append_only(*forgettable: str) -> list[pgtrigger.Trigger]:
     """Triggers by which the database refuses to change or delete a row.
 
-    All that may happen to it is that one of the columns in ``forgettable`` becomes null: a person is forgotten.
+    All that may happen to it is that one of the columns in ``forgettable`` becomes null, or an empty text: a person
+    is forgotten.
     """
     condition = None
     if forgettable:
@@ -45,7 +46,7 @@ def append_only(*forgettable: str) -> list[pgtrigger.Trigger]:
                     "OLD.* IS NOT DISTINCT FROM NEW.*",
                     f"to_jsonb(OLD){rest} IS DISTINCT FROM to_jsonb(NEW){rest}",
                     *(
-                        f"NEW.{name} IS NOT NULL AND NEW.{name} IS DISTINCT FROM OLD.{name}"
+                        f"NEW.{name} IS DISTINCT FROM OLD.{name} AND NEW.{name}::text <> ''"
                         for name in forgettable
                     ),
                 ]
@@ -74,8 +75,15 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make an operator of the installation, who may see every brand."""
-        return self.create_user(email, password, is_superuser=True, **fields)
+        """Make an operator of the installation, who may see every brand.
+
+        Whoever may do that at the terminal need not prove the address: signing in asks for no code to confirm it.
+        """
+        from allauth.account.models import EmailAddress
+
+        user = self.create_user(email, password, is_superuser=True, **fields)
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+        return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -353,7 +361,7 @@ class LinkEvent(models.Model):
         verbose_name = _("link event")
         verbose_name_plural = _("link events")
         indexes = [models.Index(fields=["group"], name="link_event_group")]
-        triggers = append_only("by_id")
+        triggers = append_only("by_id", "reason")
 
     def __str__(self) -> str:
         return f"{self.identifier}: {self.from_customer} → {self.to_customer}"
