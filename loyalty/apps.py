@@ -7,5 +7,15 @@ class LoyaltyConfig(AppConfig):
 
     def ready(self) -> None:
         # So that a task sent from anywhere is sent by Laurel's Celery app, the checks are known, and whoever records
-        # an action rings the doorbell.
-        from loyalty import celery, checks, tasks  # noqa: F401
+        # an action rings the doorbell; and what happens at the door is heard.
+        from allauth.account.signals import user_logged_in
+        from allauth.mfa.signals import authenticator_added
+        from allauth.usersessions.models import UserSession
+        from django.db.models.signals import pre_save
+
+        from loyalty import celery, checks, second_factor, tasks  # noqa: F401
+        from loyalty.pages import door
+
+        user_logged_in.connect(door.note_sign_in, dispatch_uid="note_sign_in")
+        pre_save.connect(door.forget_address, sender=UserSession, dispatch_uid="forget_address")
+        authenticator_added.connect(second_factor.note_set_up, dispatch_uid="note_set_up")

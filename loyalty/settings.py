@@ -4,6 +4,7 @@ A process with a variable missing or wrong does not start, and says which. ``man
 tries Laurel out did not set.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +14,9 @@ import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import networks
 from loyalty import csp, embedded
+from loyalty.demo import birdsong
 
 # Django's generic classes take their type arguments at run time too: ModelAdmin[Brand].
 django_stubs_ext.monkeypatch()
@@ -50,6 +53,9 @@ if site.scheme not in {"http", "https"} or not site.hostname:
     )
 is_https = site.scheme == "https"
 
+# Whether staff must give a second step when they sign in. The log-ins of a demo have none.
+LAUREL_STAFF_SECOND_FACTOR: bool = env.bool("LAUREL_STAFF_SECOND_FACTOR", default=not LAUREL_DEMO)
+
 # Before every key that Laurel itself keeps in Redis.
 LAUREL_REDIS_PREFIX: str = env.str("LAUREL_REDIS_PREFIX", default="laurel:")
 # How many open pages one web process tells of new scores; further ones ask every few seconds.
@@ -73,6 +79,23 @@ ROOT_URLCONF = "loyalty.urls"
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Networks by which accounts are linked
+
+try:
+    LAUREL_NETWORKS = networks.networks_of(os.environ)
+except networks.NetworkError as error:
+    raise ImproperlyConfigured(f"{error}") from None
+# Where the demo's own network is; `manage.py up` starts it and says so.
+LAUREL_BIRDSONG_URL: str = env.str("LAUREL_BIRDSONG_URL", default="")
+if LAUREL_BIRDSONG_URL and not LAUREL_DEMO:
+    raise ImproperlyConfigured("LAUREL_BIRDSONG_URL is for the demo: take it away.")
+if LAUREL_BIRDSONG_URL:
+    LAUREL_NETWORKS["birdsong"] = networks.birdsong(
+        url=LAUREL_BIRDSONG_URL,
+        client_id=birdsong.CLIENT_ID,
+        secret=birdsong.client_secret(SECRET_KEY),
+    )
+
 INSTALLED_APPS = [
     "loyalty",
     "scoring",
@@ -93,6 +116,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
+    *networks.allauth_apps(LAUREL_NETWORKS),
     "allauth.usersessions",
     "csp",
     "django_filters",
@@ -106,12 +130,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # of varying length, so that no secret shows in it
     "loyalty.csp.PolicyMiddleware",
+    "loyalty.pages.leaving.LeavingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "loyalty.pages.reader.LanguageMiddleware",
+    "loyalty.pages.door.SeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -241,20 +267,46 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
+ACCOUNT_ADAPTER = "loyalty.pages.door.DoorAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
-ACCOUNT_FORMS = {"login": "loyalty.pages.join.SignInForm"}
+ACCOUNT_FORMS = {
+    "login": "loyalty.pages.join.SignInForm",
+    "request_login_code": "loyalty.pages.join.CodeForm",
+    "confirm_login_code": "loyalty.pages.door.LoginCodeForm",
+    "confirm_email_verification_code": "loyalty.pages.door.AddressCodeForm",
+    "confirm_password_reset_code": "loyalty.pages.door.ResetCodeForm",
+}
+# Every wrong guess at a password, a code or a second step is counted under what it is a guess at: the sixth is refused.
+# The count by network address is for those who try one guess at each of many people.
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "30/m/ip,5/10m/key",
+    "request_login_code": "20/m/ip,3/m/key,12/h/key",
+    "reset_password": "20/m/ip,3/m/key,12/h/key",
+    "confirm_email": "1/10s/key,12/h/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "manage_email": "10/m/user",
+}
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 15 * 60
+# A code outlives the guesses at it that are allowed, so that the limit above is what answers.
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 6
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_MAX_ATTEMPTS = 6
+ACCOUNT_PASSWORD_RESET_BY_CODE_MAX_ATTEMPTS = 6
+ACCOUNT_MAX_EMAIL_ADDRESSES = 5
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 
@@ -264,9 +316,14 @@ MFA_TOTP_ISSUER = "Laurel"
 MFA_TOTP_TOLERANCE = 1
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not is_https  # browsers allow it on localhost only
 
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = networks.allauth_providers(LAUREL_NETWORKS)
 # An e-mail address that a provider tells us never signs in to, or joins with, an account that exists.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_QUERY_EMAIL = False
+SOCIALACCOUNT_FORMS = {"disconnect": "loyalty.pages.linked.DisconnectForm"}
 SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 SOCIALACCOUNT_STORE_TOKENS = False
 
 # --- Security

@@ -1,9 +1,11 @@
 """Every address of the site."""
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from loyalty.admin import site as staff
 from loyalty.health import healthz
+from loyalty.pages.door import ReauthenticateByCode
 
 handler403 = "loyalty.pages.errors.forbidden"
 handler404 = "loyalty.pages.errors.not_found"
@@ -12,6 +14,13 @@ handler500 = "loyalty.pages.errors.broken"
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("loyalty.pages.urls")),
+    # People join a brand, on its page.
+    path("accounts/signup/", RedirectView.as_view(pattern_name="brands")),
+    path(
+        "accounts/reauthenticate/code/",
+        ReauthenticateByCode.as_view(),
+        name="reauthenticate_by_code",
+    ),
     path("accounts/", include("allauth.urls")),
     # Staff come in by the same door as everybody else, with its limits and second factors.
     path("admin/", staff.urls),

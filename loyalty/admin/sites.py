@@ -16,6 +16,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from accounts.models import User
+from loyalty import second_factor
 from loyalty.admin.theme import ThemeSite
 
 # Warm paper and one brick ink, as on the customer's pages; each scale from light to dark.
@@ -96,10 +98,22 @@ class LaurelAdminSite(ThemeSite):
             wanted = index
         if self.has_permission(request):
             return HttpResponseRedirect(wanted)
+        if super().has_permission(request):
+            return self._to_second_factor(request, wanted)
         if request.user.is_authenticated:
             return self.refused(request)
         query = urlencode({REDIRECT_FIELD_NAME: wanted})
         return HttpResponseRedirect(f"{reverse('account_login')}?{query}")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Staff, in a session in which they gave their second factor."""
+        return bool(super().has_permission(request)) and not second_factor.is_missing(request)
+
+    @staticmethod
+    def _to_second_factor(request: HttpRequest, wanted: str) -> HttpResponse:
+        assert isinstance(request.user, User)
+        door = "mfa_reauthenticate" if second_factor.has_one(request.user) else "mfa_index"
+        return HttpResponseRedirect(f"{reverse(door)}?{urlencode({REDIRECT_FIELD_NAME: wanted})}")
 
     def refused(self, request: HttpRequest) -> HttpResponse:
         """The page for people who are signed in and are staff of no brand."""
@@ -127,7 +141,7 @@ class LaurelAdminSite(ThemeSite):
             border_radius="4px",
             styles=[*context["styles"], static("staff/staff.css")],
             account_links=[
-                {"title": _("E-mail and sign-in"), "link": reverse("account_email")},
+                {"title": _("Sign-in and security"), "link": reverse("mfa_index")},
             ],
             show_history=True,
         )

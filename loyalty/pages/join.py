@@ -4,14 +4,13 @@ from typing import Any
 
 from allauth.account.forms import LoginForm, RequestLoginCodeForm
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
-from allauth.account.models import EmailAddress
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -19,11 +18,12 @@ from django.views.decorators.cache import never_cache
 from accounts import identity
 from accounts.models import Brand, User
 from loyalty import access
+from loyalty.pages.door import address_of, is_own_address
 from loyalty.pages.frame import JOINING
 
 
-class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
-    """Asks for an address. A known and an unknown one get the same answer: a code."""
+class CodeForm(RequestLoginCodeForm):  # type: ignore[misc]
+    """Asks for the address to which a code for signing in goes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,6 +36,17 @@ class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
         }
         field.widget.attrs.update(autocomplete="email", inputmode="email", spellcheck="false")
         field.widget.attrs.pop("placeholder", None)
+
+    def clean_email(self) -> str:
+        """See to it that the code proves the address, also where staff made the login."""
+        email = str(super().clean_email())
+        if self._user and self._user.email == email:
+            address_of(self._user)
+        return email
+
+
+class EmailForm(CodeForm):
+    """Asks for an address. A known and an unknown one get the same answer: a code."""
 
     def user(self) -> User | None:
         """The user of the address, made when there is none; None for one who may not sign in.
@@ -51,12 +62,8 @@ class EmailForm(RequestLoginCodeForm):  # type: ignore[misc]
                     return None
                 user.set_unusable_password()
                 user.save(update_fields=["password"])
-            # The code proves this address; where it is noted down, no second code is asked for.
-            EmailAddress.objects.get_or_create(
-                user=user,
-                email=email,
-                defaults={"primary": not EmailAddress.objects.filter(user=user).exists()},
-            )
+                # The code proves this address; where it is noted down, no second code is asked for.
+                address_of(user)
         return user
 
 
@@ -74,6 +81,12 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         for field in (login, password):
             field.widget.attrs.pop("placeholder", None)
 
+    def _clean_without_password(self, email: str | None, phone: str | None) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super()._clean_without_password(email, phone)
+        if self.user and self.user.email == email:
+            address_of(self.user)
+        return cleaned
+
     def _setup_password_field(self) -> None:
         # The maker would drop the field, since nobody signs up with a password.
         self.fields["password"].required = False
@@ -83,7 +96,8 @@ class SignInForm(LoginForm):  # type: ignore[misc]
 def join(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for an address and send a code to it; with a user already signed in, ask only once."""
     brand = access.get_brand(slug)
-    back = _own_address(request, request.POST.get("next") or request.GET.get("next", ""))
+    back = request.POST.get("next") or request.GET.get("next", "")
+    back = back if is_own_address(request, back) else ""
     if isinstance(request.user, User):
         return _join_signed_in(request, brand, request.user, back)
     form = EmailForm(request.POST or None)
@@ -109,11 +123,3 @@ def _join_signed_in(request: HttpRequest, brand: Brand, user: User, back: str) -
             request, _("Welcome. Your score with %(brand)s starts here.") % {"brand": brand}
         )
     return redirect(back or reverse("score", args=[brand.slug]))
-
-
-def _own_address(request: HttpRequest, address: str) -> str:
-    is_ours = url_has_allowed_host_and_scheme(
-        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    # What does not begin like this, Django might take for the name of a view.
-    return address if is_ours and address.startswith("/") else ""

@@ -1,0 +1,67 @@
+"""The second step of signing in, which staff must have.
+
+Staff come into the admin only in a session in which they gave it: a code of an app, a recovery code, or a passkey. A
+session in which they have just set one up counts, too.
+"""
+
+from typing import Any
+
+import structlog
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from accounts.models import User
+
+log = structlog.get_logger(__name__)
+
+FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+
+
+def has_one(user: User) -> bool:
+    """Whether the user is asked for a second step when signing in."""
+    return bool(is_mfa_enabled(user, FACTORS))
+
+
+def is_missing(request: HttpRequest) -> bool:
+    """Whether the user of this session must still give a second step before the admin opens."""
+    if not settings.LAUREL_STAFF_SECOND_FACTOR or not isinstance(request.user, User):
+        return False
+    records = get_authentication_records(request, request.user)
+    was_given = any(record.get("method") == "mfa" for record in records)
+    return not (was_given and has_one(request.user))
+
+
+def note_set_up(
+    *, request: HttpRequest, user: User, authenticator: Authenticator, **_signal: Any
+) -> None:
+    """Whoever has just set one up has just used it. Hears allauth's authenticator_added."""
+    if authenticator.type in FACTORS:
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
+
+
+def reset(*, user: User, by: str) -> bool:
+    """Take away every second step of a user who lost it, end all sessions, and tell them by mail.
+
+    False where there was none; then nothing happens. ``by`` is for the log. May run twice.
+    """
+    with transaction.atomic():
+        deleted, _by_model = Authenticator.objects.filter(user=user).delete()
+        if not deleted:
+            return False
+        for session in UserSession.objects.filter(user=user):
+            session.end()
+    log.warning("second_factor_reset", user=user.pk, by=by)
+    with translation.override(user.language or settings.LANGUAGE_CODE):
+        parts = {"site": settings.LAUREL_SITE_URL, "user": user}
+        subject = render_to_string("account/email/second_factor_reset_subject.txt", parts).strip()
+        text = render_to_string("account/email/second_factor_reset_message.txt", parts).strip()
+    send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, [user.email])
+    return True
