@@ -1,7 +1,7 @@
 """Who may do what: every view loads its brand and its objects through here.
 
-The staff part is a table: each task of the admin names the predicate that must hold for a user and
-a brand. A new role is a predicate and its place in the table; no view names a role.
+The staff part is a table: each task of the admin names the roles that include it. A new role is a column of that
+table; no view names a role. ``docs/roles.md`` is made from it.
 """
 
 from enum import StrEnum
@@ -23,15 +23,19 @@ class Task(StrEnum):
     """What staff do for a brand, as the admin asks for it."""
 
     SEE_CUSTOMERS = "see customers"
-    EXPORT_CUSTOMERS = "export customers"
-    DECIDE_CLAIMS = "decide claims"
+    EXPORT_CUSTOMERS = "choose customers for marketing, and export them"
+    DECIDE_CLAIMS = "decide claims, answer objections"
+    DECIDE_DISPUTES = "decide whose an identifier is"
+    MERGE_CUSTOMERS = "merge and split customers"
+    MAKE_LINK_CODES = "give out linking codes"
     SEE_RECORDS = "see actions and postings"
     SEE_RULES = "see rules"
-    EDIT_RULES = "edit rules"
+    EDIT_RULES = "edit and preview rules"
     PUBLISH_RULES = "publish rules"
     EDIT_SETUP = "edit kinds, venues and badges"
-    EDIT_BRAND = "edit the brand"
-    APPOINT_STAFF = "appoint staff"
+    EDIT_BRAND = "edit the brand and its wordings of consent"
+    APPOINT_STAFF = "appoint and dismiss staff"
+    APPOINT_OWNERS = "appoint and dismiss owners"
     RUN_INSTALLATION = "run the installation"
 
 
@@ -50,20 +54,31 @@ def has_role(role: StaffRole.Role) -> Predicate:
 
 # An operator of the installation may do everything for every brand.
 is_operator = Predicate(_is_operator, name="is_operator")
+is_owner = has_role(StaffRole.Role.OWNER)
 is_manager = has_role(StaffRole.Role.MANAGER)
+is_rule_editor = has_role(StaffRole.Role.RULE_EDITOR)
+is_reviewer = has_role(StaffRole.Role.REVIEWER)
 is_marketer = has_role(StaffRole.Role.MARKETER)
+is_till = has_role(StaffRole.Role.TILL)
+leads = is_operator | is_owner | is_manager
 
 STAFF_MAY: dict[Task, Predicate] = {
-    Task.SEE_CUSTOMERS: is_operator | is_manager | is_marketer,
-    Task.EXPORT_CUSTOMERS: is_operator | is_manager | is_marketer,
-    Task.DECIDE_CLAIMS: is_operator | is_manager,
-    Task.SEE_RECORDS: is_operator | is_manager,
-    Task.SEE_RULES: is_operator | is_manager | is_marketer,
-    Task.EDIT_RULES: is_operator | is_manager,
-    Task.PUBLISH_RULES: is_operator | is_manager,
-    Task.EDIT_SETUP: is_operator | is_manager,
-    Task.EDIT_BRAND: is_operator | is_manager,
-    Task.APPOINT_STAFF: is_operator | is_manager,
+    # Who decides on somebody's claim or identifier must see what it is about.
+    Task.SEE_CUSTOMERS: leads | is_reviewer | is_marketer,
+    Task.EXPORT_CUSTOMERS: leads | is_marketer,
+    Task.DECIDE_CLAIMS: leads | is_reviewer,
+    Task.DECIDE_DISPUTES: leads | is_reviewer,
+    Task.MERGE_CUSTOMERS: leads,
+    Task.MAKE_LINK_CODES: leads | is_till,
+    Task.SEE_RECORDS: leads | is_reviewer,
+    Task.SEE_RULES: leads | is_rule_editor | is_reviewer | is_marketer,
+    Task.EDIT_RULES: leads | is_rule_editor,
+    # Four eyes: who wrote a draft asks somebody to publish it, since that changes everybody's score.
+    Task.PUBLISH_RULES: leads,
+    Task.EDIT_SETUP: leads | is_rule_editor,
+    Task.EDIT_BRAND: leads,
+    Task.APPOINT_STAFF: leads,
+    Task.APPOINT_OWNERS: is_operator | is_owner,
     Task.RUN_INSTALLATION: is_operator,
 }
 
@@ -76,6 +91,16 @@ def staff_may(user: User | AnonymousUser, task: Task, *, brand: Brand | int | No
     if brand is not None:
         return bool(may.test(user, brand.pk if isinstance(brand, Brand) else brand))
     return bool(may.test(user, None) or any(may.test(user, brand_id) for brand_id in _roles(user)))
+
+
+def staff_may_change(user: User | AnonymousUser, task: Task, *, customer: Customer) -> bool:
+    """Whether a user may do a task to a customer. Nobody may to the customer that they are themselves."""
+    return staff_may(user, task, brand=customer.brand_id) and not is_own(user, customer)
+
+
+def is_own(user: User | AnonymousUser, customer: Customer) -> bool:
+    """Whether the customer is the user."""
+    return user.pk is not None and customer.user_id == user.pk
 
 
 def staff_brands(user: User | AnonymousUser, task: Task) -> QuerySet[Brand]:

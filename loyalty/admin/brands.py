@@ -4,8 +4,7 @@ import zoneinfo
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +15,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Brand, StaffRole, User
+from accounts.staff import LastOwnerError, appoint_staff, dismiss_staff, is_last_owner
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin
@@ -89,8 +89,9 @@ class BrandAdmin(BrandModelAdmin):
 
 
 class StaffRoleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who works for a brand, by e-mail address."""
+    """Who works for a brand, by e-mail address. ``user`` appoints them."""
 
+    user: ClassVar[User]
     email = forms.EmailField(
         label=_("E-mail address"),
         help_text=_("They sign in with it; a login is made if there is none yet."),
@@ -107,12 +108,19 @@ class StaffRoleForm(forms.ModelForm):  # type: ignore[type-arg]
             del self.fields["email"]
 
     def clean(self) -> dict[str, Any]:
-        """A person has one role with a brand."""
+        """A person has one role with a brand; owners are appointed by owners, and the last one stays."""
         cleaned = super().clean() or {}
         email = (cleaned.get("email") or "").lower()
-        brand = cleaned.get("brand")
+        brand = cleaned.get("brand", self.instance.brand if self.instance.pk else None)
+        role = cleaned.get("role")
         if email and brand and StaffRole.objects.filter(brand=brand, user__email=email).exists():
             self.add_error("email", ValidationError(_("This person works for the brand already.")))
+        if role == StaffRole.Role.OWNER and not access.staff_may(
+            self.user, Task.APPOINT_OWNERS, brand=brand
+        ):
+            self.add_error("role", ValidationError(_("Only an owner appoints an owner.")))
+        if self.instance.pk and role != StaffRole.Role.OWNER and _is_last_owner(self.instance):
+            self.add_error("role", ValidationError(_("Appoint another owner first.")))
         return cleaned
 
     def save(self, commit: bool = True) -> StaffRole:  # noqa: FBT001, FBT002
@@ -126,7 +134,7 @@ class StaffRoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class StaffRoleAdmin(BrandModelAdmin):
-    """Who works for a brand. Nobody changes or removes their own role."""
+    """Who works for a brand. Nobody changes or removes their own role, and only owners those of owners."""
 
     see = Task.APPOINT_STAFF
     add = Task.APPOINT_STAFF
@@ -139,6 +147,17 @@ class StaffRoleAdmin(BrandModelAdmin):
     search_fields = ("user__email", "user__name")
     ordering = ("user__email",)
 
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Model | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> Any:
+        """The form of whoever appoints."""
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"user": request.user})
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """The person is chosen when the role is made."""
         return ["brand", "email", "role"] if obj is None else ["brand", "user", "role"]
@@ -148,18 +167,43 @@ class StaffRoleAdmin(BrandModelAdmin):
         return [] if obj is None else ["brand", "user"]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_change_permission(request, obj) and not self._is_own(request, obj)
+        return super().has_change_permission(request, obj) and self._may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and not self._is_own(request, obj)
+        return (
+            super().has_delete_permission(request, obj)
+            and self._may_touch(request, obj)
+            and not (isinstance(obj, StaffRole) and _is_last_owner(obj))
+        )
 
     @staticmethod
-    def _is_own(request: HttpRequest, obj: Model | None) -> bool:
-        return isinstance(obj, StaffRole) and obj.user_id == request.user.pk
+    def _may_touch(request: HttpRequest, obj: Model | None) -> bool:
+        if not isinstance(obj, StaffRole):
+            return True
+        return obj.user_id != request.user.pk and (
+            obj.role != StaffRole.Role.OWNER
+            or access.staff_may(request.user, Task.APPOINT_OWNERS, brand=obj.brand_id)
+        )
 
-    @transaction.atomic
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
-        super().save_model(request, obj, form, change)
+    def save_model(self, request: HttpRequest, obj: StaffRole, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Appoint the person; of two owners who step on each other at once, one is refused."""
+        try:
+            obj.pk = appoint_staff(brand=obj.brand, user=obj.user, role=obj.role).pk
+        except LastOwnerError as error:
+            raise PermissionDenied from error
+
+    def delete_model(self, request: HttpRequest, obj: StaffRole) -> None:
+        """Dismiss the person."""
+        try:
+            dismiss_staff(brand=obj.brand, user=obj.user)
+        except LastOwnerError as error:
+            raise PermissionDenied from error
+
+
+def _is_last_owner(obj: StaffRole) -> bool:
+    return obj.role == StaffRole.Role.OWNER and is_last_owner(
+        brand_id=obj.brand_id, user_id=obj.user_id
+    )
 
 
 class UserAdmin(ThemeAdmin):

@@ -22,7 +22,7 @@ ENTRIES: list[tuple[Any, list[tuple[Any, str, str, Task | None, tuple[str, ...]]
                 _("Top customers"),
                 "trophy",
                 "top_customers_choice",
-                Task.SEE_CUSTOMERS,
+                Task.EXPORT_CUSTOMERS,
                 ("/top-customers/",),
             ),
             (

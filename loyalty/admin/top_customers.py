@@ -95,7 +95,7 @@ class TopCustomersPage(BrandPage):
     """The list."""
 
     template = "admin/top_customers.html"
-    task = Task.SEE_CUSTOMERS
+    task = Task.EXPORT_CUSTOMERS
     title = _("Top customers")
     section = "top_customers"
     switch_to = "top_customers"
@@ -210,7 +210,9 @@ class TopCustomersExport(TopCustomersPage):
 
 def urls() -> list[URLPattern]:
     """The pages of this area."""
-    choice = BrandChoice.to(task=Task.SEE_CUSTOMERS, page="top_customers", title=_("Top customers"))
+    choice = BrandChoice.to(
+        task=Task.EXPORT_CUSTOMERS, page="top_customers", title=_("Top customers")
+    )
     base = "brands/<slug:slug>/top-customers/"
     return [
         page_url("top-customers/", choice, "top_customers_choice"),

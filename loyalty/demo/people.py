@@ -24,6 +24,17 @@ CUSTOMER: Final = Login("rowan@example.org", "foxglove-rowan", "Rowan Tillery")
 MANAGER: Final = Login("manager@foxglove.example", "foxglove-manager", "Imke Stroud")
 MARKETER: Final = Login("marketer@foxglove.example", "foxglove-marketer", "Dov Pennick")
 LOGINS: Final = {"customer": CUSTOMER, "staff": MANAGER, "marketer": MARKETER}
+"""Those to begin with."""
+
+STAFF: Final = {
+    "owner": Login("owner@foxglove.example", "foxglove-owner", "Senna Quillfeather"),
+    "manager": MANAGER,
+    "rule_editor": Login("rule-editor@foxglove.example", "foxglove-rule-editor", "Perrin Ashdown"),
+    "reviewer": Login("reviewer@foxglove.example", "foxglove-reviewer", "Odile Marchbanks"),
+    "marketer": MARKETER,
+    "till": Login("till@foxglove.example", "foxglove-till", "Jory Tamblyn"),
+}
+"""One of each role with Foxglove; each password is ``foxglove-`` and the address up to the ``@``."""
 
 NEVER: Final = (0.0,) * 7
 

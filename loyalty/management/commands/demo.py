@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from loyalty.demo.make import make_demo
-from loyalty.demo.people import LOGINS
+from loyalty.demo.people import LOGINS, STAFF
 
 
 class Command(BaseCommand):
@@ -16,5 +16,6 @@ class Command(BaseCommand):
         for made in make_demo(now=timezone.now()):
             self.stdout.write(str(made))
         self.stdout.write("Sign in with a password, or with the code that is sent by e-mail:")
-        for who, login in LOGINS.items():
-            self.stdout.write(f"  {who:<9} {login.email:<28} {login.password}")
+        for who, login in {**LOGINS, **STAFF}.items():
+            if who != "staff":
+                self.stdout.write(f"  {who:<11} {login.email:<28} {login.password}")

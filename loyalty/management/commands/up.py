@@ -196,11 +196,14 @@ class Command(BaseCommand):
         """Who can sign in, and where to look for the codes."""
         if not settings.LAUREL_DEMO:
             return
-        from loyalty.demo.people import LOGINS
+        from loyalty.demo.people import LOGINS, STAFF
 
         self.stdout.write("Sign in as")
         for what, login in LOGINS.items():
             self.stdout.write(f"  {what:<10} {login.email:<28} password {login.password}")
+        others = [login for login in STAFF.values() if login not in LOGINS.values()]
+        names = ", ".join(login.email.split("@")[0] for login in others)
+        self.stdout.write(f"  the other roles ({names}) in the same way,")
         self.stdout.write(
             "or with a code by e-mail: mail is shown here and kept in "
             f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/."
