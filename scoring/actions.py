@@ -337,9 +337,11 @@ ON CONFLICT (brand_id, origin, external_id) DO NOTHING
 RETURNING id, origin, external_id
 """
 
-# Grain: one row whose key is taken; the first field in which it differs from the record, or NULL.
+# Grain: one row whose key is taken; the first field in which it differs from the record, or NULL. Of an action whose
+# customer was erased too little is left to differ from.
 _COMPARE_ACTIONS = """
 SELECT row.place, action.id, CASE
+    WHEN identifier.scheme = 'erased' THEN NULL
     WHEN action.identifier_id <> row.identifier_id THEN 'identifier'
     WHEN action.kind_id <> row.kind_id THEN 'kind'
     WHEN action.occurred_at <> row.occurred_at THEN 'occurred_at'
@@ -356,6 +358,7 @@ FROM unnest(%(place)s::int[], %(identifier)s::bigint[], %(kind)s::bigint[], %(ve
         attributes)
 JOIN scoring_action AS action ON action.brand_id = %(brand)s AND action.origin = row.origin
     AND action.external_id = row.external_id
+JOIN accounts_identifier AS identifier ON identifier.id = action.identifier_id
 """
 
 # Grain: one new amendment, with its action where that has come already.
@@ -379,13 +382,14 @@ SELECT row.place, amendment.action_id, CASE
     WHEN amendment.at <> row.at THEN 'at'
     WHEN amendment.quantity IS DISTINCT FROM row.quantity THEN 'quantity'
     WHEN amendment.accepted IS DISTINCT FROM row.accepted THEN 'accepted'
-    WHEN amendment.reason <> row.reason THEN 'reason'
+    WHEN amendment.reason <> row.reason AND identifier.scheme IS DISTINCT FROM 'erased' THEN 'reason'
     END
 FROM unnest(%(place)s::int[], %(type)s::text[], %(origin)s::text[], %(external_id)s::text[], %(action)s::text[],
     %(at)s::timestamptz[], %(quantity)s::numeric[], %(accepted)s::boolean[], %(reason)s::text[])
     AS row (place, type, origin, external_id, action, at, quantity, accepted, reason)
 JOIN scoring_amendment AS amendment ON amendment.brand_id = %(brand)s AND amendment.origin = row.origin
     AND amendment.type = row.type AND amendment.external_id = row.external_id
+LEFT JOIN accounts_identifier AS identifier ON identifier.id = amendment.identifier_id
 """
 
 # Grain: one amendment that waited for an action. Index: amendments that wait.
@@ -414,5 +418,6 @@ GROUP BY identifier_id
 _MARK_CUSTOMERS = """
 INSERT INTO scoring_due (brand_id, customer_id, why, marked_at)
 SELECT brand_id, id, %(why)s, %(now)s FROM accounts_customer
-WHERE brand_id = %(brand)s AND (%(customers)s::bigint[] IS NULL OR id = ANY(%(customers)s::bigint[]))
+WHERE brand_id = %(brand)s AND erased_at IS NULL
+    AND (%(customers)s::bigint[] IS NULL OR id = ANY(%(customers)s::bigint[]))
 """

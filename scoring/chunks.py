@@ -25,11 +25,15 @@ def in_chunks(
 ) -> Iterator[Result]:
     """What ``work`` makes of each chunk of customer ids, in order; ``progress`` is called with (done, of).
 
+    Erased customers are none.
+
     With several ``workers`` as many chunks run at once, each on a connection of its own, and so
     in a transaction of its own.
     """
     customers = list(
-        Customer.objects.filter(brand=brand).order_by("pk").values_list("pk", flat=True)
+        Customer.objects.filter(brand=brand, erased_at=None)
+        .order_by("pk")
+        .values_list("pk", flat=True)
     )
     size = max(1, min(CHUNK, -(-len(customers) // workers)))
     chunks = [customers[start : start + size] for start in range(0, len(customers), size)]

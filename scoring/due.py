@@ -1,4 +1,4 @@
-"""What becomes due when an identifier moves."""
+"""What becomes due when an identifier moves, or a customer chooses what is scored."""
 
 from datetime import datetime
 from typing import Any
@@ -19,3 +19,8 @@ def mark_moved(
         why=Posting.Why.IDENTITY,
         now=now,
     )
+
+
+def mark_chosen(*, customer: Customer, now: datetime, **_more: Any) -> None:
+    """Mark a customer who paused, resumed or switched a source, inside the transaction that says so."""
+    mark_due(brand=customer.brand, customers=[customer.pk], why=Posting.Why.CHOICE, now=now)

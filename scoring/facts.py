@@ -4,6 +4,8 @@ Grain: one accepted action of a customer in ``subject``. Columns: customer_id, a
 kind_id, occurred_at and local_date, and where asked for origin, external_id (which order equal
 times), quantity (after corrections), channel, venue_id, attributes and local_at (wall clock).
 
+What lies before an identifier's ``counts_from``, and what belongs to a source that is switched off, does not count.
+
 Local dates are of the session's time zone, which ``scoring.statements.brand_time`` makes the brand's: PostgreSQL
 converts a time to it four times as fast as to a zone that is named in the statement.
 """
@@ -48,14 +50,22 @@ _ASKED = {
     "local_at": "action.occurred_at::timestamp AS local_at",
     "origin": "action.origin",
     "external_id": "action.external_id",
+    "sources_off": "identifier.sources_off",
 }
 
 # The same of what is only supposed, which nothing has amended.
 _SUPPOSED = {name: f"action.{name}" for name in _ASKED} | {
     "local_at": "action.occurred_at::timestamp",
+    "sources_off": "switched.off",
 }
 
-_COUNTS = sql.SQL("""
+# Whether an action counts for whoever holds its identifier. The kind is looked up only where something is switched off.
+COUNTED = """(identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1))"""
+
+_COUNTS = sql.SQL(f"""{COUNTED} AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END""")
 
@@ -81,7 +91,8 @@ fact AS MATERIALIZED (
         action.occurred_at::date AS local_date{columns}
     FROM kind_scope
     CROSS JOIN LATERAL (
-        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+        SELECT one.id, one.counts_from, one.sources_off
+        FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
     ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
@@ -98,6 +109,10 @@ fact AS MATERIALIZED (
 # tell actions by their id alone, so the same action is another one in each scenario; a supposed one's id is negative,
 # and its lowest bits are its number. Grain: a scenario and one of its actions.
 SUPPOSED_FACTS = sql.SQL("""
+switched AS MATERIALIZED (
+    SELECT coalesce(bit_or(identifier.sources_off), 0) AS off
+    FROM person JOIN accounts_identifier AS identifier ON identifier.customer_id = person.customer_id
+),
 past AS MATERIALIZED (
     SELECT action.id AS action_id, action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
     FROM person AS subject
@@ -113,14 +128,16 @@ fact AS MATERIALIZED (
     UNION ALL
     SELECT action.scenario, -(action.scenario << 44 | action.number), action.kind_id, action.occurred_at,
         action.occurred_at::date{supposed}
-    FROM supposed AS action
+    FROM supposed AS action CROSS JOIN switched
+    WHERE switched.off = 0 OR NOT EXISTS (
+        SELECT FROM scoring_actionkind AS kind WHERE kind.id = action.kind_id AND switched.off >> kind.source & 1 = 1)
 )""")
 
 # What lies before the facts that are read, for limits that count for ever; cut where ``relations.SEEDED_AT`` says.
 EARLIER_FACTS = sql.SQL("""
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date{columns}
             FROM (
-                SELECT one.id FROM accounts_identifier AS one
+                SELECT one.id, one.counts_from, one.sources_off FROM accounts_identifier AS one
                 WHERE one.customer_id = key_scope.customer_id OFFSET 0
             ) AS identifier
             CROSS JOIN LATERAL (

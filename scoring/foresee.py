@@ -74,7 +74,8 @@ def steps_of(
 ) -> list[Step]:
     """What a live rule would look at if the customer did it, each as they usually do it; one query.
 
-    ``rule_set_id`` is the version in force, where the caller knows it.
+    Nothing of a source that the customer has switched off. ``rule_set_id`` is the version in force, where the caller
+    knows it.
     """
     rule_set_id = rule_set_id or current_id(brand=brand)
     if rule_set_id is None:
@@ -90,9 +91,12 @@ def steps_of(
     rows = execute(_USUAL, {"brand": brand.pk, "customer": customer.pk if customer else None})
     usual = {row[0]: row[1:] for row in rows}
     vocabulary = document.vocabulary
+    off = customer.sources_off if customer else 0
     steps = []
     for slug in kinds:
         kind = vocabulary.kinds[slug]
+        if off >> kind.source & 1:
+            continue
         times, quantity, venue, venue_name, channel, attributes = usual[kind.id]
         if kind.unit and quantity is None:
             quantity = FIRST_AMOUNT if kind.unit == ActionKind.MONEY else FIRST_QUANTITY

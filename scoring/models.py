@@ -421,7 +421,8 @@ class Score(models.Model):
 
     ``sub_scores`` and ``source_points`` hold six values, in the order of ``Source``. The two
     ``checksum`` columns summarise the customer's postings, so that a full recomputation can
-    tell who has a difference without reading the ledger. ``revision`` grows with every writing;
+    tell who has a difference without reading the ledger. Without ``rule_set`` the customer has paused: there are
+    points and no score. ``revision`` grows with every writing;
     ``scored_at`` is the database's clock, by which ranks find what they missed.
     """
 

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from accounts.models import Brand, Customer
 
+from .facts import COUNTED
 from .models import Action, RuleSet, Score, Source
 from .publication import current_rule_set
 from .shape import FADED, SUB_SCORE, shape_values, stored_shape
@@ -144,17 +145,17 @@ def view_of(*, worth: Worth, basis: Basis, on: date) -> ScoreView:
 
 
 # Grain: one customer. Of the recent actions only those that count. Index: action by identifier.
-_BASIS = """
+_BASIS = f"""
 SELECT rule_set.id, rule_set.version,
     EXISTS (
         SELECT FROM scoring_due AS due LEFT JOIN accounts_identifier AS identifier ON identifier.id = due.identifier_id
         WHERE due.brand_id = %(brand)s AND coalesce(due.customer_id, identifier.customer_id) = %(customer)s),
-    (SELECT coalesce(jsonb_object_agg(source, actions), '{}') FROM (
+    (SELECT coalesce(jsonb_object_agg(source, actions), '{{}}') FROM (
         SELECT kind.source, count(*) AS actions
         FROM accounts_identifier AS identifier
         JOIN scoring_action AS action ON action.identifier_id = identifier.id
         JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
-        WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s
+        WHERE identifier.customer_id = %(customer)s AND action.occurred_at >= %(since)s AND {COUNTED}
             AND NOT EXISTS (
                 SELECT FROM scoring_amendment AS amendment
                 WHERE amendment.action_id = action.id AND amendment.type = 'void')
@@ -171,7 +172,7 @@ SELECT rule_set.id, rule_set.version,
         JOIN scoring_action AS action ON action.identifier_id = identifier.id AND action.state = 'pending'
         JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
         LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
-        WHERE identifier.customer_id = %(customer)s AND NOT EXISTS (
+        WHERE identifier.customer_id = %(customer)s AND {COUNTED} AND NOT EXISTS (
             SELECT FROM scoring_amendment AS amendment
             WHERE amendment.action_id = action.id AND amendment.type IN ('void', 'decision'))
         ORDER BY action.occurred_at DESC LIMIT %(most)s
@@ -181,7 +182,7 @@ LEFT JOIN LATERAL (
     SELECT id, version FROM scoring_ruleset WHERE brand_id = %(brand)s AND version IS NOT NULL
     ORDER BY version DESC LIMIT 1
 ) AS rule_set ON TRUE
-"""
+"""  # noqa: S608
 
 
 def worths(*, customer: Customer, days: Sequence[When]) -> list[Worth]:
@@ -327,9 +328,11 @@ def activity(
     states: Collection[str] | None = None,
     since: date | None = None,
     until: date | None = None,
+    with_off: bool = False,
 ) -> list[ActivityLine]:
     """A customer's actions, newest first; ``before`` is the (occurred_at, action_id) of the last line seen.
 
+    Those of a source that is switched off come only ``with_off``.
     Of a ``source`` come the actions of its kinds and those that were given points in it, with their points there.
     ``since`` and ``until`` are the first and the last local date.
     """
@@ -343,6 +346,7 @@ def activity(
                 "looked_at": limit if states is None else None,
                 "states": None if states is None else list(states),
                 "source": source,
+                "with_off": with_off,
                 "since": since,
                 "until": until,
                 "before_at": before[0] if before else None,
@@ -376,7 +380,7 @@ def get_activity(*, customer: Customer, action_id: int) -> ActivityLine | None:
     )
     if occurred_at is None:
         return None
-    lines = activity(customer=customer, limit=1, before=(occurred_at, action_id + 1))
+    lines = activity(customer=customer, limit=1, before=(occurred_at, action_id + 1), with_off=True)
     return lines[0] if lines and lines[0].action_id == action_id else None
 
 
@@ -410,6 +414,7 @@ line AS (
             OR (action.occurred_at, action.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
             AND (%(since)s::date IS NULL OR action.occurred_at >= %(since)s::date)
             AND (%(until)s::date IS NULL OR action.occurred_at < %(until)s::date + 1)
+            AND (%(with_off)s OR identifier.sources_off >> kind.source & 1 = 0)
             AND (%(source)s::int IS NULL OR kind.source = %(source)s OR EXISTS (
                 SELECT FROM scoring_posting AS posting WHERE posting.action_id = action.id
                     AND posting.customer_id = %(customer)s AND posting.source = %(source)s))

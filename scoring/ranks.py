@@ -1,8 +1,8 @@
 """Ranks: one Redis sorted set per brand, which can be thrown away and is rebuilt from PostgreSQL.
 
-Scores stand in it as whole thousandths. Beside the set stands, per customer, the revision that was
-written, so that two workers who finish in the other order than they began leave the newer score; and
-the moment up to which the set is known to be complete. Where that is missing, PostgreSQL answers.
+Scores stand in it as whole thousandths; who has paused is not in it. Beside the set stands, per customer, the revision
+that was written, so that two workers who finish in the other order than they began leave the newer score; and the
+moment up to which the set is known to be complete. Where that is missing, PostgreSQL answers.
 
 A revision that is written is also published, on a channel of that customer's own. Nobody need listen.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Case, Count, F, Q, When
 
 from accounts.models import Brand
 
@@ -30,14 +30,20 @@ BATCH = 2000
 # A rebuild that died holds others up no longer than this.
 REBUILD_SECONDS = 120
 
-Row = tuple[int, Decimal, int]
+Row = tuple[int, Decimal | None, int]
+# What stands for the score of somebody who has none.
+NO_SCORE = -1
 
 _WRITE = """
 for i = 1, #ARGV, 3 do
     local known = redis.call('HGET', KEYS[2], ARGV[i])
     if not known or tonumber(known) < tonumber(ARGV[i + 2]) then
         redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2])
-        redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+        if ARGV[i + 1] == '-1' then
+            redis.call('ZREM', KEYS[1], ARGV[i])
+        else
+            redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i])
+        end
         redis.call('PUBLISH', KEYS[2] .. ':' .. ARGV[i], ARGV[i + 2])
     end
 end
@@ -93,8 +99,8 @@ def channel_of(*, brand_id: int, customer_id: int) -> str:
     return f"{keys_of(brand_id)[1]}:{customer_id}"
 
 
-def _thousandths(score: Decimal) -> int:
-    return int(score * 1000)
+def _thousandths(score: Decimal | None) -> int:
+    return NO_SCORE if score is None else int(score * 1000)
 
 
 def get_rank(*, brand: Brand, score: Decimal) -> Rank:
@@ -109,7 +115,7 @@ def get_rank(*, brand: Brand, score: Decimal) -> Rank:
         found = None
     if found is not None:
         return Rank(rank=1 + found[0], shared=found[1] > 1, of=found[2])
-    counts = Score.objects.filter(brand=brand).aggregate(
+    counts = Score.objects.filter(brand=brand, rule_set__isnull=False).aggregate(
         higher=Count("pk", filter=Q(score__gt=score)),
         equal=Count("pk", filter=Q(score=score)),
         of=Count("pk"),
@@ -118,7 +124,7 @@ def get_rank(*, brand: Brand, score: Decimal) -> Rank:
 
 
 def write_ranks(*, brand_id: int, rows: Iterable[Row]) -> None:
-    """Write (customer, score, revision); an older revision than the written one changes nothing.
+    """Write (customer, score, revision); an older revision than the written one changes nothing. No score: no rank.
 
     Raises redis.RedisError where Redis is away; ``catch_up`` then brings it in later.
     """
@@ -151,7 +157,9 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
         rows = rows.filter(scored_at__gte=datetime.fromisoformat(until) - MARGIN)
     count = 0
     for batch in _batches(
-        rows.values_list("customer_id", "score", "revision").iterator(chunk_size=BATCH)
+        rows.annotate(ranked=Case(When(rule_set__isnull=False, then=F("score"))))
+        .values_list("customer_id", "ranked", "revision")
+        .iterator(chunk_size=BATCH)
     ):
         write_ranks(brand_id=brand_id, rows=batch)
         count += len(batch)
@@ -159,6 +167,14 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
     if known is None:
         client.delete(f"{complete}:rebuilding")
     return count
+
+
+def forget_rank(*, brand_id: int, customer_id: int) -> None:
+    """Take a customer who is erased out of the ranks. Raises redis.RedisError where Redis is away."""
+    scores, revisions, _complete = keys_of(brand_id)
+    client = redis_client()
+    client.zrem(scores, str(customer_id))
+    client.hdel(revisions, str(customer_id))
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from accounts.models import Customer
 
+from .facts import COUNTED
 from .models import Rhythm
 from .statements import brand_time, execute
 
@@ -118,7 +119,7 @@ def _told(rows: Sequence[tuple[date, int, int]]) -> tuple[list[Week], int, int]:
 
 
 # Grain: one week up to the present one, twelve at least. Index: action by identifier and moment.
-_WEEKS = """
+_WEEKS = f"""
 WITH choice AS (SELECT starts_on, days FROM scoring_rhythm WHERE customer_id = %(customer)s),
 beginning AS (
     SELECT greatest(least(min(starts_on), %(shown)s::date), %(least)s::date) AS monday FROM choice
@@ -127,7 +128,7 @@ active AS (
     SELECT DISTINCT action.occurred_at::date AS day
     FROM beginning CROSS JOIN accounts_identifier AS identifier
     JOIN scoring_action AS action ON action.identifier_id = identifier.id
-    WHERE identifier.customer_id = %(customer)s
+    WHERE identifier.customer_id = %(customer)s AND {COUNTED}
         -- A day to spare on both sides for the index: a midnight may come twice.
         AND action.occurred_at >= beginning.monday - 1 AND action.occurred_at < %(on)s::date + 2
         AND action.occurred_at::date BETWEEN beginning.monday AND %(on)s
@@ -152,7 +153,7 @@ FROM beginning CROSS JOIN LATERAL (
     FROM generate_series(beginning.monday::timestamp, %(monday)s::timestamp, INTERVAL '7 days') AS moment
 ) AS week
 ORDER BY week.monday
-"""
+"""  # noqa: S608
 
 
 @transaction.atomic

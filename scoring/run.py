@@ -34,10 +34,10 @@ DAY_CHUNK = 5000
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A customer whose score was written: what pages, ranks and webhooks are told."""
+    """A customer whose score was written: what pages, ranks and webhooks are told. None: it is paused."""
 
     customer_id: int
-    score: Decimal
+    score: Decimal | None
     revision: int
 
 
@@ -160,10 +160,11 @@ def score_customers(
 ) -> list[Scored]:
     """Score these customers from nothing, whether or not they are due.
 
-    Only those whose awards do not add up to their checksums are compared with the ledger line by line.
+    Only those whose awards do not add up to their checksums are compared with the ledger line by line. Erased ones are
+    left as they are.
     """
     with _scoring(brand, customers=len(customers)):
-        execute(_LOCK, {"customers": list(customers)})
+        customers = [row[0] for row in execute(_LOCK, {"customers": list(customers)})]
         set_locally(work_mem=CHUNK_MEMORY)
         in_force = _in_force(brand.pk)
         if in_force is None:
@@ -270,10 +271,10 @@ FROM scoring_ruleset AS rule_set JOIN accounts_brand AS brand ON brand.id = rule
 WHERE rule_set.brand_id = %(brand)s AND rule_set.version IS NOT NULL
 ORDER BY rule_set.version DESC LIMIT 1
 """
-# Grain: one due customer, with the days between which facts of these kinds changed (NULL: anything may have). Locks the
-# customer, not the mark: intake adds marks without waiting, and nobody else scores the same customer.
-# All that is looked up by index is fenced, as in scoring.facts: a table of marks is empty one moment and long the next,
-# and no statistics of it are ever right. Index: due by brand, by identifier and by customer.
+# Grain: one due customer who was not erased, with the days between which facts of these kinds changed (NULL: anything
+# may have). Locks the customer, not the mark: intake adds marks without waiting, and nobody else scores the same
+# customer. All that is looked up by index is fenced, as in scoring.facts: a table of marks is empty one moment and long
+# the next, and no statistics of it are ever right. Index: due by brand, by identifier and by customer.
 _CLAIM = """
 WITH waiting AS (
     SELECT DISTINCT coalesce(due.customer_id, identifier.customer_id) AS customer_id
@@ -285,15 +286,15 @@ WITH waiting AS (
     ) AS identifier ON TRUE
 ),
 claimed AS MATERIALIZED (
-    SELECT customer.id
+    SELECT customer.id, customer.erased_at
     FROM waiting CROSS JOIN LATERAL (
-        SELECT one.id FROM accounts_customer AS one WHERE one.id = waiting.customer_id
+        SELECT one.id, one.erased_at FROM accounts_customer AS one WHERE one.id = waiting.customer_id
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS customer
     LIMIT %(limit)s
 ),
 held AS MATERIALIZED (
-    SELECT due.id, claimed.id AS customer_id
+    SELECT due.id, claimed.id AS customer_id, claimed.erased_at
     FROM claimed
     CROSS JOIN LATERAL (
         SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = claimed.id OFFSET 0
@@ -302,7 +303,7 @@ held AS MATERIALIZED (
         SELECT one.id FROM scoring_due AS one WHERE one.identifier_id = identifier.id OFFSET 0
     ) AS due
     UNION ALL
-    SELECT due.id, claimed.id
+    SELECT due.id, claimed.id, claimed.erased_at
     FROM claimed CROSS JOIN LATERAL (
         SELECT one.id FROM scoring_due AS one WHERE one.customer_id = claimed.id OFFSET 0
     ) AS due
@@ -314,6 +315,7 @@ deleted AS (
 taken AS (
     SELECT held.customer_id, deleted.since, deleted.until, deleted.kinds, deleted.why
     FROM deleted JOIN held ON held.id = deleted.id
+    WHERE held.erased_at IS NULL
 )
 SELECT customer_id,
     CASE WHEN bool_or(since IS NULL) THEN NULL ELSE min(since) END,
@@ -330,9 +332,9 @@ JOIN scoring_score AS score ON score.customer_id = customer.id
 WHERE score.brand_id = %(brand)s AND score.scored_on < %(on)s
 ORDER BY customer.id LIMIT %(limit)s FOR NO KEY UPDATE OF customer SKIP LOCKED
 """
-_LOCK = (
-    "SELECT id FROM accounts_customer WHERE id = ANY(%(customers)s) ORDER BY id FOR NO KEY UPDATE"
-)
+_LOCK = """
+SELECT id FROM accounts_customer WHERE id = ANY(%(customers)s) AND erased_at IS NULL ORDER BY id FOR NO KEY UPDATE
+"""
 
 # What a posting adds to the two sums by which a ledger is compared without being read: its points
 # times a number drawn from what it is about, all modulo a prime, so that no award is too large. Each sum
@@ -437,8 +439,9 @@ checked AS (
         coalesce(checksum.points, 0) <> coalesce(score.points, 0)
             OR mod(coalesce(checksum.a, 0) - coalesce(score.checksum_a, 0), {prime}) <> 0
             OR mod(coalesce(checksum.b, 0) - coalesce(score.checksum_b, 0), {prime}) <> 0 AS differs,
-        score.customer_id IS NULL OR score.scored_on <> %(on)s OR score.rule_set_id <> %(rule_set)s AS is_stale
-    FROM subject
+        score.customer_id IS NULL OR score.scored_on <> %(on)s
+            OR score.rule_set_id IS DISTINCT FROM %(rule_set)s AND customer.paused_at IS NULL AS is_stale
+    FROM subject JOIN accounts_customer AS customer ON customer.id = subject.customer_id
     LEFT JOIN checksum ON checksum.customer_id = subject.customer_id
     LEFT JOIN scoring_score AS score ON score.customer_id = subject.customer_id
 )
@@ -453,6 +456,8 @@ SELECT customer_id, differs FROM checked WHERE differs OR is_stale
 
 def write_scores(sources: Mapping[Source, SourceShape]) -> sql.Composable:
     """The statement that writes scores from daily points. Grain: one customer.
+
+    Who has paused has points and no score: what is written then is of no rule set, and so none of it is kept later.
 
     See docs/scoring.md, “From points to the score”.
     """
@@ -488,16 +493,20 @@ whole AS (
 )
 INSERT INTO scoring_score AS score (customer_id, brand_id, score, points, sub_scores, source_points, rule_set_id,
     scored_on, scored_at, revision, checksum_a, checksum_b)
-SELECT whole.customer_id, %(brand)s, whole.score, whole.points, whole.sub_scores, whole.source_points,
-    %(rule_set)s, %(on)s, clock_timestamp(), 1, subject.a, subject.b
+SELECT whole.customer_id, %(brand)s, CASE WHEN paused.is_so THEN 0 ELSE whole.score END, whole.points,
+    CASE WHEN paused.is_so THEN '{{0,0,0,0,0,0}}' ELSE whole.sub_scores END, whole.source_points,
+    CASE WHEN paused.is_so THEN NULL ELSE %(rule_set)s::bigint END, %(on)s, clock_timestamp(), 1, subject.a, subject.b
 FROM whole JOIN subject ON subject.customer_id = whole.customer_id
+CROSS JOIN LATERAL (
+    SELECT one.paused_at IS NOT NULL AS is_so FROM accounts_customer AS one WHERE one.id = whole.customer_id OFFSET 0
+) AS paused
 ON CONFLICT (customer_id) DO UPDATE SET
     score = excluded.score, points = excluded.points, sub_scores = excluded.sub_scores,
     source_points = excluded.source_points, rule_set_id = excluded.rule_set_id, scored_on = excluded.scored_on,
     scored_at = excluded.scored_at, revision = score.revision + 1,
     checksum_a = mod(score.checksum_a + excluded.checksum_a, {prime}),
     checksum_b = mod(score.checksum_b + excluded.checksum_b, {prime})
-RETURNING customer_id, score, revision
+RETURNING customer_id, CASE WHEN rule_set_id IS NULL THEN NULL ELSE score.score END, revision
 """).format(
         shape=shape_values(sources),
         prime=sql.Literal(PRIME),

@@ -166,7 +166,10 @@ part AS (
     ) AS shape
 ),
 whole AS (
-    SELECT customer_id, round((sum(weight * sub_score) / 10)::numeric, 3) AS score FROM part GROUP BY customer_id
+    SELECT part.customer_id, CASE WHEN customer.paused_at IS NULL
+        THEN round((sum(weight * sub_score) / 10)::numeric, 3) ELSE 0 END AS score
+    FROM part JOIN accounts_customer AS customer ON customer.id = part.customer_id
+    GROUP BY part.customer_id, customer.paused_at
 ),
 checksum AS (
     SELECT award.customer_id, sum({a}) AS a, sum({b}) AS b, sum(award.points) AS points

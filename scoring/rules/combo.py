@@ -100,7 +100,7 @@ class Combo(RuleStage):
 
     @classmethod
     def relation(cls, compilation: Compilation) -> Relation:
-        compilation.ask("origin", "external_id")
+        compilation.ask("origin", "external_id", "sources_off")
         rows: list[tuple[Any, ...]] = []
         conditions = []
         part = 0
@@ -148,7 +148,7 @@ class Combo(RuleStage):
         fact.local_date, {is_written} AS is_written, term.rule_id, term.stage, term.source, term.needed, term.parts,
         term.points, {period} AS period, fact.origin, fact.external_id
     FROM fact JOIN {term} ON {joined}
-    WHERE {where}
+    WHERE {where} AND fact.sources_off >> term.source & 1 = 0
 """).format(
             bucket=sql.Literal(BUCKET),
             is_written=compilation.is_written(),

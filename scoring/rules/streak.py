@@ -101,7 +101,7 @@ class Streak(RuleStage):
 
     @classmethod
     def relation(cls, compilation: Compilation) -> Relation:
-        compilation.ask("origin", "external_id")
+        compilation.ask("origin", "external_id", "sources_off")
         rows: list[tuple[Any, ...]] = []
         conditions = []
         pers: dict[str, None] = {}
@@ -148,7 +148,7 @@ class Streak(RuleStage):
             {is_written} AS is_written, term.rule_id, term.stage, term.source, term.needed, term.length,
             term.points, {period} AS period
         FROM fact JOIN {term} ON {joined}
-        WHERE {where}
+        WHERE {where} AND fact.sources_off >> term.source & 1 = 0
     ) AS match
 """).format(
             is_written=compilation.is_written(),

@@ -35,6 +35,7 @@ from tests.oracle import counting_actions
 
 from . import test_properties
 from .world import (
+    ANN,
     BOB,
     NOW,
     Json,
@@ -279,8 +280,7 @@ def test_a_moved_identifier_takes_it_along(name: str) -> None:
     world = with_badge(name)
     world.record(*EXAMPLES[name].actions)
     ann, bob = world.customer(), world.customer(BOB)
-    [identifier] = Identifier.objects.filter(customer=ann, scheme="email")
-    link_identifier(identifier=identifier, customer=bob, reason="a test", now=world.now)
+    link_identifier(text=ANN, customer=bob, proof=Identifier.Proof.STAFF, now=world.now)
     world.score()
     [old, new] = BadgeEarned.objects.order_by("pk")
     assert (old.customer_id, old.revoked_why) == (ann.pk, "identity")

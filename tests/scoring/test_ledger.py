@@ -11,7 +11,7 @@ from accounts.models import Identifier, LinkEvent
 from scoring.models import Action, Posting, Rule, RuleSet
 from scoring.publication import get_draft
 
-from .world import BOB, NOW, World, rule
+from .world import ANN, BOB, NOW, World, rule
 
 pytestmark = pytest.mark.django_db
 
@@ -21,8 +21,7 @@ def world(db: None) -> World:
     world = World(rule("earn", rate=1))
     world.record(("a", "11-23 10:00", "24.90"))
     customer = world.customer(BOB)
-    identifier = Identifier.objects.get(brand=world.brand, scheme="email", value="ann@example.org")
-    link_identifier(identifier=identifier, customer=customer, reason="a test", now=NOW)
+    link_identifier(text=ANN, customer=customer, proof=Identifier.Proof.STAFF, now=NOW)
     world.score()
     # What is checked at the end of a transaction is checked now, as if each of these tests began a new one.
     run("SET CONSTRAINTS ALL IMMEDIATE")

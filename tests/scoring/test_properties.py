@@ -67,9 +67,9 @@ class World:
             assert not refused
         elif step[0] == "move":
             link_identifier(
-                identifier=Identifier.objects.get(pk=self.identifiers[step[1]]),
+                text=step[1],
                 customer=Customer.objects.get(pk=self.customers[step[2]]),
-                reason="a step",
+                proof=Identifier.Proof.STAFF,
                 now=self.at,
             )
         else:

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 
 from accounts.models import Brand, Customer
 from scoring import ranks
-from scoring.models import Score
+from scoring.models import RuleSet, Score
 from scoring.ranks import Rank, catch_up, get_rank, keys_of, write_ranks
 
 from .world import NOW, brand_with, without_redis
@@ -20,10 +20,12 @@ pytestmark = pytest.mark.django_db
 
 def ranked(brand: Brand, *scores: str) -> list[Score]:
     """Scores of new customers, as scoring would have written them an hour ago."""
+    rule_set, _is_new = RuleSet.objects.get_or_create(brand=brand, defaults={"sources": {}})
     return [
         Score.objects.create(
             customer=Customer.objects.create(brand=brand),
             brand=brand,
+            rule_set=rule_set,
             score=Decimal(score),
             sub_scores=[0.0] * 6,
             source_points=[0] * 6,

@@ -3,13 +3,11 @@
 import pytest
 from django.db import DatabaseError, transaction
 
-from accounts.identity import join_brand, prove_identifier
-from accounts.models import User
 from scoring.models import RuleSet
 from scoring.publication import get_draft
 
 from .test_scopes import CROSSING, try_changes
-from .world import NOW, World, rule, void
+from .world import World, rule, void
 
 pytestmark = pytest.mark.django_db
 
@@ -47,14 +45,6 @@ def test_no_rule_moves_out_of_a_published_rule_set() -> None:
     theirs.position, theirs.rule_set = 9, draft
     with pytest.raises(DatabaseError, match="never changes"), transaction.atomic():
         theirs.save()
-
-
-def test_a_proven_identifier_says_whose_it_is_now() -> None:
-    world = World(rule("earn", rate=1))
-    world.customer("card:1")
-    ann = join_brand(brand=world.brand, user=User.objects.create_user("ann@example.org"), now=NOW)
-    proven = prove_identifier(brand=world.brand, text="card:1", customer=ann, now=NOW)
-    assert proven.customer_id == ann.pk
 
 
 @pytest.mark.parametrize("text", ["%(now)s", "100 %(customers)s"])

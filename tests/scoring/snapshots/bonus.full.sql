@@ -20,7 +20,10 @@ fact AS MATERIALIZED (
     JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
     JOIN scoring_action AS action ON action.identifier_id = identifier.id
     LEFT JOIN amended ON amended.action_id = action.id
-    WHERE
+    WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END AND action.kind_id IN (1)
 ),

@@ -44,7 +44,8 @@ fact AS MATERIALIZED (
         action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.origin, action.external_id
     FROM kind_scope
     CROSS JOIN LATERAL (
-        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+        SELECT one.id, one.counts_from, one.sources_off
+        FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
     ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
@@ -54,7 +55,10 @@ fact AS MATERIALIZED (
         OFFSET 0
     ) AS action
     LEFT JOIN amended ON amended.action_id = action.id
-    WHERE
+    WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END
 ),

@@ -45,7 +45,8 @@ fact AS MATERIALIZED (
         action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.venue_id, action.occurred_at::timestamp AS local_at, action.origin, action.external_id
     FROM kind_scope
     CROSS JOIN LATERAL (
-        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+        SELECT one.id, one.counts_from, one.sources_off
+        FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
     ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
@@ -55,7 +56,10 @@ fact AS MATERIALIZED (
         OFFSET 0
     ) AS action
     LEFT JOIN amended ON amended.action_id = action.id
-    WHERE
+    WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END
 ),
@@ -92,7 +96,7 @@ fact AS MATERIALIZED (
             SELECT FROM (
             SELECT action.kind_id, action.occurred_at, action.occurred_at::date AS local_date, CASE WHEN amended.quantity IS NULL THEN action.quantity ELSE amended.quantity END AS quantity, action.origin, action.external_id
             FROM (
-                SELECT one.id FROM accounts_identifier AS one
+                SELECT one.id, one.counts_from, one.sources_off FROM accounts_identifier AS one
                 WHERE one.customer_id = key_scope.customer_id OFFSET 0
             ) AS identifier
             CROSS JOIN LATERAL (
@@ -102,7 +106,10 @@ fact AS MATERIALIZED (
                 OFFSET 0
             ) AS action
             LEFT JOIN amended ON amended.action_id = action.id
-            WHERE
+            WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END
             ) AS fact JOIN (VALUES (1::bigint, 3::bigint, 2::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 100::bigint, NULL::numeric, 2::int, 'ever'::text, 1::int, NULL::bigint)) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "points", "rate", "counter_1", "per_1", "count_1", "points_1") ON term.kind_id = fact.kind_id

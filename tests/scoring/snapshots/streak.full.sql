@@ -14,12 +14,15 @@ amended AS (
 ),
 fact AS MATERIALIZED (
     SELECT subject.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
-        action.occurred_at::date AS local_date, action.origin, action.external_id
+        action.occurred_at::date AS local_date, action.origin, action.external_id, identifier.sources_off
     FROM subject
     JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
     JOIN scoring_action AS action ON action.identifier_id = identifier.id
     LEFT JOIN amended ON amended.action_id = action.id
-    WHERE
+    WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END AND action.kind_id IN (2)
 ),
@@ -31,7 +34,7 @@ fact AS MATERIALIZED (
             TRUE AS is_written, term.rule_id, term.stage, term.source, term.needed, term.length,
             term.points, (date_part('year', fact.local_date) * 12 + date_part('month', fact.local_date))::int AS period
         FROM fact JOIN (VALUES (2::bigint, 1::bigint, 0::int, 2::int, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::int, 4::int, 80::bigint, 'month'::text)) AS term ("kind_id", "rule_id", "stage", "source", "starts", "ends", "needed", "length", "points", "per") ON term.kind_id = fact.kind_id
-        WHERE TRUE
+        WHERE TRUE AND fact.sources_off >> term.source & 1 = 0
     ) AS match
 ),
 "streak_period" AS (

@@ -40,10 +40,11 @@ amended AS (
 ),
 fact AS MATERIALIZED (
     SELECT kind_scope.customer_id, action.id AS action_id, action.kind_id, action.occurred_at,
-        action.occurred_at::date AS local_date, action.origin, action.external_id
+        action.occurred_at::date AS local_date, action.origin, action.external_id, identifier.sources_off
     FROM kind_scope
     CROSS JOIN LATERAL (
-        SELECT one.id FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
+        SELECT one.id, one.counts_from, one.sources_off
+        FROM accounts_identifier AS one WHERE one.customer_id = kind_scope.customer_id OFFSET 0
     ) AS identifier
     CROSS JOIN LATERAL (
         SELECT * FROM scoring_action AS one
@@ -53,7 +54,10 @@ fact AS MATERIALIZED (
         OFFSET 0
     ) AS action
     LEFT JOIN amended ON amended.action_id = action.id
-    WHERE
+    WHERE (identifier.counts_from IS NULL OR action.occurred_at >= identifier.counts_from)
+        AND (identifier.sources_off = 0 OR NOT EXISTS (
+            SELECT FROM scoring_actionkind AS switched_kind
+            WHERE switched_kind.id = action.kind_id AND identifier.sources_off >> switched_kind.source & 1 = 1)) AND
         CASE action.state WHEN 'accepted' THEN amended.is_void IS NOT TRUE
             ELSE amended.is_accepted AND NOT amended.is_void END
 ),
@@ -69,7 +73,7 @@ fact AS MATERIALIZED (
             AND fact.local_date <= key_scope.read_until
             AND CASE WHEN key_scope.is_seeded THEN fact.occurred_at >= key_scope.read_from::timestamp AT TIME ZONE 'UTC' - INTERVAL '2 days'
                 ELSE fact.local_date >= key_scope.read_from END
-        WHERE TRUE
+        WHERE TRUE AND fact.sources_off >> term.source & 1 = 0
     ) AS match
 ),
 "streak_period" AS (
