@@ -1,7 +1,7 @@
 """When staff took data of customers, and for what: recorded where it happens, and shown to each of them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 
 from django.db import connection, transaction
 
@@ -47,6 +47,25 @@ def record_use(
             [use.pk, ids],
         )
     return use
+
+
+def record_look(*, customer: Customer, by: User, role: str, now: datetime) -> None:
+    """Record that a member of staff opened the customer's page: once for each of them and local day of the brand."""
+    day = datetime.combine(now.astimezone(customer.brand.zone).date(), time(), customer.brand.zone)
+    looks = DataUse.objects.filter(
+        members__customer=customer, type=DataUse.Type.LOOK, by=by, role=role, at__gte=day
+    )
+    if not looks.exists():
+        record_use(
+            brand=customer.brand,
+            type=DataUse.Type.LOOK,
+            purpose=Purpose.SCORE,
+            title="",
+            by=by,
+            role=role,
+            customers=[customer.pk],
+            now=now,
+        )
 
 
 def uses_of(*, customer: Customer) -> list[DataUse]:

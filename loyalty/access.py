@@ -9,11 +9,11 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 from rules.predicates import Predicate
 
-from accounts.models import Brand, Customer, StaffRole, User
+from accounts.models import Brand, Customer, LinkEvent, StaffRole, User
 from scoring.models import Action, Badge, BadgeShare, Venue
 
 # --- staff ---------------------------------------------------------------------------------------
@@ -139,6 +139,33 @@ def _roles(user: User) -> dict[int, str]:
     # Read once for each user object, which lives as long as its request.
     prefetch_related_objects([user], "staff_roles")
     return {role.brand_id: role.role for role in user.staff_roles.all()}
+
+
+def role_of(user: User, brand: Brand) -> str:
+    """As what a user works for a brand; empty for an operator, who works for every one."""
+    return _roles(user).get(brand.pk, "")
+
+
+def customers_of(brand: Brand) -> QuerySet[Customer]:
+    """The brand's customers who are somebody: neither erased nor merged into another."""
+    return Customer.objects.filter(brand=brand, merged_into=None, erased_at=None)
+
+
+def get_customer_of(brand: Brand, customer_id: int) -> Customer:
+    """One of the brand's customers, with brand, login and stored score. Raises Http404 for another brand's."""
+    return get_object_or_404(
+        customers_of(brand).select_related("brand", "user", "score"), pk=customer_id
+    )
+
+
+def customers_of_move(brand: Brand, group: UUID) -> list[Customer]:
+    """Between whom the identifiers of one merge or split of the brand moved; nobody where there is no such move."""
+    moves = LinkEvent.objects.filter(group=group, identifier__brand=brand)
+    return list(
+        Customer.objects.filter(
+            Q(pk__in=moves.values("from_customer")) | Q(pk__in=moves.values("to_customer"))
+        )
+    )
 
 
 # --- customers -----------------------------------------------------------------------------------
