@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from accounts import identity, pseudonyms
 from accounts.models import Customer
 from loyalty import access
-from loyalty.pages.frame import customer_page, show
+from loyalty.pages.frame import score_page, show
 from loyalty.pages.patience import is_within
 from loyalty.theme import SOURCE_SLUGS
 from scoring import boards
@@ -97,7 +97,7 @@ def _read(request: HttpRequest) -> Wanted:
     )
 
 
-@customer_page
+@score_page
 def board(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Show the board that is asked for; join the boards, change the pseudonym, choose a home venue, or leave."""
     form = PseudonymForm(instance=customer)
@@ -185,7 +185,7 @@ def _choose_home(request: HttpRequest, customer: Customer) -> None:
 
 
 @require_safe
-@customer_page
+@score_page
 def points(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The receipt of the customer's own number on a board: its actions, and their sum."""
     wanted = _read(request)

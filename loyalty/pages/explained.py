@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import Customer
 from loyalty.exports.formats.csv import FORMULA_STARTS
 from loyalty.pages import ring
-from loyalty.pages.frame import customer_page, show
+from loyalty.pages.frame import score_page, show
 from loyalty.pages.history import draw_history
 from scoring import queries
 from scoring.explain import Explanation, explain
@@ -79,7 +79,7 @@ def explain_day(customer: Customer, day: Day, *, action_id: int | None = None) -
 
 
 @require_safe
-@customer_page
+@score_page
 def explained(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The sum source by source to the total, the score's history, and what ages out when."""
     day = read_day(request, customer)
@@ -141,7 +141,7 @@ def ageing_rows(now: Worth, later: list[Worth]) -> list[tuple[int, list[Decimal]
 
 
 @require_safe
-@customer_page
+@score_page
 def explained_json(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The same sum as a file to keep."""
     day = read_day(request, customer)
@@ -150,7 +150,7 @@ def explained_json(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 
 @require_safe
-@customer_page
+@score_page
 def explained_csv(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Every award behind the score, one a line; the column ``worth`` sums to the score."""
     day = read_day(request, customer)

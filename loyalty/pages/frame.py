@@ -50,6 +50,27 @@ def customer_page(
     return page
 
 
+def score_page(
+    view: Callable[Concatenate[HttpRequest, Customer, Parameters], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """A customer page about the score: while it is paused, every such page says so instead."""
+
+    @customer_page
+    @wraps(view)
+    def page(
+        request: HttpRequest,
+        customer: Customer,
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> HttpResponse:
+        if customer.paused_at is not None:
+            return show(request, "pages/paused.html", customer, here="score")
+        return view(request, customer, *args, **kwargs)
+
+    return page
+
+
 def show(
     request: HttpRequest,
     template: str,

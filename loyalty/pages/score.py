@@ -17,7 +17,7 @@ from loyalty.intake import check_ins, purchases, usage
 from loyalty.pages import ring
 from loyalty.pages.add import ways_to_add
 from loyalty.pages.badges import nearest_badges
-from loyalty.pages.frame import customer_page, show
+from loyalty.pages.frame import score_page, show
 from scoring import queries
 from scoring.foresee import NextAction
 from scoring.models import Source
@@ -36,7 +36,7 @@ DOORS = {check_ins.KIND: "check_in", purchases.KIND: "purchase", usage.KIND: "us
 
 
 @require_safe
-@customer_page
+@score_page
 def score(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The score on one page: ring, what moved, what is next, six sources, forecast, rhythm, badges, board."""
     now = timezone.now()
@@ -72,7 +72,7 @@ def score(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 
 @require_safe
-@customer_page
+@score_page
 def moved(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Everything that moved the score in seven days, line by line to the sum."""
     today = timezone.now().astimezone(customer.brand.zone).date()

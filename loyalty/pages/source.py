@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
 from loyalty.pages.explained import explain_day, read_day
-from loyalty.pages.frame import customer_page, show
+from loyalty.pages.frame import score_page, show
 from loyalty.pages.rules import live_rules, sources_of
 from loyalty.pages.score import NextTicket, tickets_of
 from scoring import queries
@@ -110,7 +110,7 @@ def _read_number(text: str) -> int:
 
 
 @require_safe
-@customer_page
+@score_page
 def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpResponse:
     """What one source is worth and why; ``?page=`` goes on with its lines."""
     try:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Brand, Customer
 from loyalty.pages import ring
-from loyalty.pages.frame import customer_page, show
+from loyalty.pages.frame import score_page, show
 from loyalty.pages.money import currency_places, parse_money
 from loyalty.pages.patience import is_within
 from scoring import foresee
@@ -161,7 +161,7 @@ def stepped(data: QueryDict) -> QueryDict:
 
 
 @require_safe
-@customer_page
+@score_page
 def what_if(request: HttpRequest, customer: Customer) -> HttpResponse:
     """What doing things would make of the score, and what to do to reach a goal; nothing is stored."""
     brand, now = customer.brand, timezone.now()
