@@ -7,9 +7,10 @@ from allauth.idp.oidc.adapter import DefaultOIDCAdapter
 from allauth.idp.oidc.models import Client, PrivateKey
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.functional import Promise
+
+from loyalty.demo.birdsong import settings
 
 BITS = 2048
 
@@ -24,8 +25,7 @@ class Provider(DefaultOIDCAdapter):  # type: ignore[misc]
 
     def get_issuer(self) -> str:
         """Where Birdsong is, however it was reached."""
-        issuer: str = settings.BIRDSONG_URL
-        return issuer
+        return settings.BIRDSONG_URL
 
     def get_claims(
         self,

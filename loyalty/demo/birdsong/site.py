@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import authenticate, login, logout
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -29,14 +28,13 @@ class SignInForm(forms.Form):
         error_messages={"required": "Choose who you are"},
     )
     password = forms.CharField(widget=forms.PasswordInput)
-    user: AbstractBaseUser | None = None
+    user: User | None = None
 
     def clean(self) -> dict[str, Any]:
         """Find the person."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        self.user = authenticate(
-            username=cleaned.get("handle"), password=cleaned.get("password")
-        )
+        found = authenticate(username=cleaned.get("handle"), password=cleaned.get("password"))
+        self.user = found if isinstance(found, User) else None
         if self.user is None and not self.errors:
             self.add_error("password", f"That is not it. The password here is {PASSWORD}")
         return cleaned
@@ -98,4 +96,3 @@ urlpatterns = [
     path("sign-out", sign_out, name="sign_out"),
     path("", include("allauth.idp.urls")),
 ]
-

@@ -95,6 +95,15 @@ class Command(BaseCommand):
                     return
             time.sleep(0.1)
 
+    def free_port(self) -> int:
+        """The first port after our own at which nobody listens."""
+        for port in range(self.port + 1, self.port + 50):
+            with socket.socket() as probe, suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+                return port
+        raise CommandError(f"No port from {self.port + 1} on is free for the demo's network.")
+
     def run(self) -> None:
         """Prepare, and run everything until stopped."""
         began = time.monotonic()
@@ -104,6 +113,9 @@ class Command(BaseCommand):
             collecting.result()
         connections.close_all()
         os.environ.setdefault("LAUREL_SITE_URL", self.address)
+        has_demo = settings.LAUREL_DEMO and "demo" in get_commands()
+        if has_demo:
+            os.environ.setdefault("LAUREL_BIRDSONG_URL", f"http://localhost:{self.free_port()}")
         (settings.LAUREL_HOME / "beat").mkdir(exist_ok=True)
         uvicorn = (
             "uvicorn",
@@ -161,8 +173,11 @@ class Command(BaseCommand):
                 ),
             ),
         ]
-        if settings.LAUREL_DEMO and "demo" in get_commands():
-            processes.append(Process("demo", python("manage.py", "demo"), once=True))
+        if has_demo:
+            processes += [
+                Process("demo", python("manage.py", "demo"), once=True),
+                Process("birdsong", python("-m", "loyalty.demo.birdsong")),
+            ]
 
         supervisor = Supervisor(processes, say=self.stdout.write, cwd=settings.TREE)
         is_announced = False
@@ -196,6 +211,7 @@ class Command(BaseCommand):
         """Who can sign in, and where to look for the codes."""
         if not settings.LAUREL_DEMO:
             return
+        from loyalty.demo.birdsong.people import PASSWORD
         from loyalty.demo.people import LOGINS, STAFF
 
         self.stdout.write("Sign in as")
@@ -208,3 +224,8 @@ class Command(BaseCommand):
             "or with a code by e-mail: mail is shown here and kept in "
             f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/."
         )
+        if "LAUREL_BIRDSONG_URL" in os.environ:
+            self.stdout.write(
+                f"Birdsong, a social network to link, is at {os.environ['LAUREL_BIRDSONG_URL']} "
+                f"(everybody's password: {PASSWORD})."
+            )

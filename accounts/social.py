@@ -1,0 +1,118 @@
+"""Social accounts and e-mail addresses of a login, and with which brands each counts.
+
+A social account belongs to the login; whether what a brand hears of it counts there is the brand's own link, an
+identifier such as ``birdsong:@rowan``. ``accounts.identity`` moves those; here is which of them go together.
+"""
+
+from datetime import datetime
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts import identity
+from accounts.models import Customer, Dispute, Identifier, User
+
+# Under these names a social account keeps what it is reported by, and nothing else of what the network told.
+IDENTIFIER, HANDLE, NAME = "identifier", "username", "name"
+
+
+def identifier_of(account: SocialAccount) -> str:
+    """Under which identifier brands report the account; empty where its network does not say."""
+    text: str = account.extra_data.get(IDENTIFIER, "")
+    return text
+
+
+def get_social_account(*, user: User, pk: int) -> SocialAccount | None:
+    """The user's social account of that number; None where it is nobody's or somebody else's."""
+    return SocialAccount.objects.filter(user=user, pk=pk).first()
+
+
+def count_social_account(
+    *, customer: Customer, account: SocialAccount, now: datetime
+) -> identity.Link:
+    """Let what the customer's brand hears of one of their login's social accounts count.
+
+    Raises IdentityError for an account of another login, and for one whose network did not say what it is known by.
+    """
+    if account.user_id != customer.user_id:
+        raise identity.IdentityError(_("This account belongs to another login."))
+    if not identifier_of(account):
+        raise identity.IdentityError(
+            _("The network did not say by which name you are known there.")
+        )
+    return identity.link_identifier(
+        customer=customer, text=identifier_of(account), proof=Identifier.Proof.PROVIDER, now=now
+    )
+
+
+def claim_social_account(
+    *, customer: Customer, account: SocialAccount, now: datetime
+) -> Dispute | None:
+    """Take note that the customer proved an account which another login has: a dispute, where somebody counts it here.
+
+    Nothing moves.
+    """
+    if not identifier_of(account):
+        return None
+    return identity.claim_identifier(
+        customer=customer, text=identifier_of(account), proof=Identifier.Proof.PROVIDER, now=now
+    )
+
+
+def count_address(*, customer: Customer, address: EmailAddress, now: datetime) -> identity.Link:
+    """Let what the customer's brand hears of one of their login's e-mail addresses count.
+
+    Raises IdentityError for an address that is not the login's, or was never confirmed by a code.
+    """
+    if address.user_id != customer.user_id or not address.verified:
+        raise identity.IdentityError(_("This address was not confirmed by your login."))
+    return identity.link_identifier(
+        customer=customer, text=f"email:{address.email}", proof=Identifier.Proof.MAIL, now=now
+    )
+
+
+@transaction.atomic
+def stop_counting(*, customer: Customer, identifier: Identifier, now: datetime) -> bool:
+    """Unlink an identifier from the customer; returns whether the login's social account was disconnected with it.
+
+    It is, where the customer's login counts it with no other brand.
+    """
+    identity.unlink_identifier(customer=customer, identifier=identifier, now=now)
+    if customer.user is None or _counted(customer.user, str(identifier)).exists():
+        return False
+    gone, _rows = SocialAccount.objects.filter(
+        user=customer.user, **{f"extra_data__{IDENTIFIER}": str(identifier)}
+    ).delete()
+    return bool(gone)
+
+
+def stop_counting_everywhere(*, user: User, text: str, now: datetime) -> None:
+    """Unlink an identifier from all customers of a login, each in a transaction of its own; may run twice."""
+    if not text:
+        return
+    for identifier in _counted(user, text).select_related("customer"):
+        identity.unlink_identifier(customer=identifier.customer, identifier=identifier, now=now)
+
+
+def uncounted(*, customer: Customer) -> tuple[list[SocialAccount], list[EmailAddress]]:
+    """What of the login's social accounts and confirmed addresses does not count with the customer's brand."""
+    counted = {str(identifier) for identifier in customer.identifiers.all()}
+    accounts = SocialAccount.objects.filter(user=customer.user).order_by("provider", "pk")
+    addresses = EmailAddress.objects.filter(user=customer.user, verified=True).order_by("email")
+    return (
+        [one for one in accounts if identifier_of(one) and identifier_of(one) not in counted],
+        [one for one in addresses if normal(f"email:{one.email}") not in counted],
+    )
+
+
+def normal(text: str) -> str:
+    """An identifier in the one way in which it is written. Raises IdentifierError for a text that is none."""
+    return ":".join(identity.parse_identifier(text))
+
+
+def _counted(user: User, text: str) -> QuerySet[Identifier]:
+    scheme, value = identity.parse_identifier(text)
+    return Identifier.objects.filter(customer__user=user, scheme=scheme, value=value)
