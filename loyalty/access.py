@@ -177,24 +177,26 @@ def get_brand(slug: str) -> Brand:
 
 
 def find_customer(user: User | AnonymousUser, slug: str) -> Customer | None:
-    """The user's own customer with the brand of that slug, its brand and stored score; None before joining.
+    """The user's own customer with the brand of that slug, its brand and stored score.
 
-    What a page reads after this is at least as new as that score, so its revision tells when the page is out of date.
+    None before joining, and for one that was merged into another. What a page reads after this is at least as new as
+    that score, so its revision tells when the page is out of date.
     """
     if not user.is_authenticated:
         return None
     return (
         Customer.objects.select_related("brand", "user", "score")
-        .filter(user=user, brand__slug=slug)
+        .filter(user=user, brand__slug=slug, merged_into=None)
         .first()
     )
 
 
 def memberships(user: User | AnonymousUser) -> QuerySet[Customer]:
-    """A user's customers with all brands, by the brand's name."""
+    """A user's customers with all brands, by the brand's name; none that was merged into another."""
     if not user.is_authenticated:
         return Customer.objects.none()
-    return Customer.objects.select_related("brand").filter(user=user).order_by("brand__name", "pk")
+    found = Customer.objects.select_related("brand").filter(user=user, merged_into=None)
+    return found.order_by("brand__name", "pk")
 
 
 def get_action(customer: Customer, action_id: int) -> Action:
