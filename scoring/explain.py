@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from psycopg import sql
 
@@ -18,7 +19,7 @@ from accounts.models import Customer
 from .compiler import compile_lines
 from .documents import RuleSetDocument, parse_rule_set
 from .limits import LINE_COLUMNS, Limit
-from .models import RuleKey, RuleSet, Source
+from .models import Action, RuleKey, RuleSet, Source
 from .periods import next_start
 from .publication import current_rule_set, document_of
 from .rules import RuleStage
@@ -80,13 +81,18 @@ class SourceReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A customer's score on a day, down to its lines, newest first."""
+    """A customer's score on a day, down to its lines, newest first.
+
+    ``left_out`` is why the one action that was asked for counts for nothing whatever the rules are, in a sentence;
+    empty where the rules decide.
+    """
 
     score: Decimal
     points: int
     version: int | None
     on: date
     sources: tuple[SourceReceipt, ...]
+    left_out: str = ""
 
     @property
     def lines(self) -> list[Line]:
@@ -186,9 +192,10 @@ def explain(
     ``awarded_before`` leaves out the awards of that day and later, as ``worth.When`` does.
     Computed from the actions at this moment, so that it is right even while a recomputation is under way.
     """
+    left_out = "" if action_id is None else _left_out(customer, action_id)
     rule_set = current_rule_set(brand=customer.brand)
     if rule_set is None:
-        return Explanation(Decimal(0), 0, None, on, ())
+        return Explanation(Decimal(0), 0, None, on, (), left_out)
     document, version, keys, statement = _ready(rule_set.pk)
     with brand_time(customer.brand):
         rows = execute(statement, {"customers": [customer.pk], "on": on})
@@ -224,8 +231,28 @@ def explain(
             )
         )
     return Explanation(
-        score, sum(receipt.points for receipt in receipts), version, on, tuple(receipts)
+        score, sum(receipt.points for receipt in receipts), version, on, tuple(receipts), left_out
     )
+
+
+def _left_out(customer: Customer, action_id: int) -> str:
+    """Why rules never see an action of the customer: ``facts.COUNTED`` in words."""
+    actions = Action.objects.select_related("identifier", "kind")
+    action = actions.filter(pk=action_id, identifier__customer=customer).first()
+    if action is None:
+        return ""
+    identifier, source = action.identifier, Source(action.kind.source)
+    if identifier.sources_off >> source & 1:
+        return _(
+            "You switched off the source %(source)s. This is kept, and counts again once you switch it on."
+        ) % {"source": source.label}
+    if identifier.counts_from is not None and action.occurred_at < identifier.counts_from:
+        moment = identifier.counts_from.astimezone(customer.brand.zone)
+        return _(
+            "This is from before you linked %(identifier)s. What came before counts from %(moment)s on, "
+            "and this is older."
+        ) % {"identifier": identifier, "moment": date_format(moment, "DATETIME_FORMAT")}
+    return ""
 
 
 def _sub_scores(document: RuleSetDocument, faded: dict[int, float]) -> dict[int, float]:

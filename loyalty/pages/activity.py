@@ -188,5 +188,6 @@ def receipt(request: HttpRequest, customer: Customer, action_id: int) -> HttpRes
         points=sum(one.points for one in sums),
         worth=sum((one.worth for one in sums), Decimal(0)),
         version=explanation.version,
+        left_out=explanation.left_out,
         score=queries.get_score(customer=customer, on=day.today),
     )

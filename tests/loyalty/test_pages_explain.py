@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from time_machine import travel
 
+from accounts.choices import switch_source
+from accounts.identity import link_identifier
+from accounts.models import Brand, Identifier
 from loyalty.pages.history import draw_history
+from scoring.actions import ActionRow, record_actions
 from scoring.models import Action, ActionKind, Source
 from scoring.verify import verify_ledger
 from tests.loyalty.test_pages import text_of
@@ -198,6 +202,30 @@ def test_a_receipt_of_another_day_has_the_worth_of_that_day(active: Person) -> N
     then = client.get(f"/b/foxglove/activity/{action.pk}?on=2026-03-01").context
     assert now["points"] == then["points"]
     assert now["worth"] < then["worth"]
+
+
+def test_a_receipt_of_what_rules_never_see_says_why(customer: Person) -> None:
+    me = customer.customer
+    assert me is not None
+    Brand.objects.update(credit_days=10)
+    row = ActionRow(
+        origin="till",
+        external_id="old",
+        identifier="card:8123",
+        kind="purchase",
+        occurred_at=MONDAY - 11 * DAY,
+        quantity=Decimal(5),
+    )
+    [outcome] = record_actions(brand=customer.brand, rows=[row], now=MONDAY)
+    me.brand.refresh_from_db()
+    link_identifier(customer=me, text="card:8123", proof=Identifier.Proof.CODE, now=MONDAY)
+    client, address = customer.client(), f"/b/foxglove/activity/{outcome.action_id}"
+    old = text_of(client.get(address))
+    assert "This is from before you linked card:8123." in old
+    assert "counts from 13 November 2026" in old.replace("Nov. 13, 2026", "13 November 2026")
+    assert "No rule in force" not in old
+    switch_source(customer=me, source=Source.PURCHASES, on=False, now=MONDAY)
+    assert "You switched off the source Purchases." in text_of(client.get(address))
 
 
 def test_a_receipt_without_points_says_why_and_sums_to_nothing(active: Person) -> None:

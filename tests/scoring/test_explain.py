@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from accounts.choices import switch_source
+from accounts.identity import join_brand, link_identifier, unlink_identifier
+from accounts.models import Brand, Identifier, User
 from scoring.explain import Taken, explain
+from scoring.models import Source
 
 from .world import (
+    ANN,
     NOW,
     Json,
     Row,
@@ -221,3 +226,53 @@ def test_as_plain_values() -> None:
             "worth": "150.000",
         }
     ]
+
+
+# What rules never see
+
+
+def test_what_came_before_the_window_says_so_and_gives_nothing() -> None:
+    world = World(rule("earn", rate=1), zone="Europe/Paris")
+    Brand.objects.update(credit_days=8)
+    [old, new] = world.record(
+        action(("a", "11-23 11:59:59", 5), identifier="card:1"),
+        action(("b", "11-23 12:00", 7), identifier="card:1"),
+    )
+    nobody = world.customer("card:1")
+    ann = join_brand(brand=world.brand, user=User.objects.create_user(ANN[6:]), now=NOW)
+    link_identifier(customer=ann, text="card:1", proof=Identifier.Proof.CODE, now=NOW)
+    world.score()
+    assert world.awards() == [("b", "earn", 7)]
+    assert explain(customer=ann, on=ON).points == world.stored().points == 7
+    found = explain(customer=ann, on=ON, action_id=old)
+    assert found.left_out == (
+        "This is from before you linked card:1. What came before counts from Nov. 23, 2026, 1 p.m. on, "
+        "and this is older."
+    )
+    assert (found.lines, found.points) == ([], 7)
+    assert explain(customer=ann, on=ON, action_id=new).left_out == ""
+    # What is somebody else's is nobody's business.
+    assert explain(customer=nobody, on=ON, action_id=old).left_out == ""
+    card = Identifier.objects.get(scheme="card")
+    unlink_identifier(customer=ann, identifier=card, now=NOW)
+    world.score()
+    assert explain(customer=nobody, on=ON, action_id=old).left_out == ""
+    assert world.awards("card:1") == [("a", "earn", 5), ("b", "earn", 7)]
+    world.verify()
+
+
+def test_what_belongs_to_a_switched_off_source_says_so() -> None:
+    world = World(rule("earn", rate=1))
+    [bought] = world.record(("a", AT, 5))
+    ann = world.customer()
+    switch_source(customer=ann, source=Source.PURCHASES, on=False, now=NOW)
+    world.score()
+    found = explain(customer=ann, on=ON, action_id=bought)
+    assert (found.points, found.left_out) == (
+        0,
+        "You switched off the source Purchases. This is kept, and counts again once you switch it on.",
+    )
+    switch_source(customer=ann, source=Source.PURCHASES, on=True, now=NOW)
+    world.score()
+    assert explain(customer=ann, on=ON, action_id=bought).left_out == ""
+    world.verify()
