@@ -17,7 +17,8 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from accounts.models import Brand, Customer, Identifier
+from accounts.consent import audience
+from accounts.models import Brand, Customer, Identifier, Purpose
 from loyalty.exports.datasets import TopCustomersFilter, top_customers
 from loyalty.exports.formats.csv import Csv
 from scoring import ranks
@@ -328,7 +329,7 @@ def export(sizes: Sizes) -> Iterator[Figure]:
     )
     world.settle()
     dataset = top_customers(
-        brand=brand,
+        audience=audience(brand=brand, purpose=Purpose.SCORE),
         chosen=TopCustomersFilter(),
         as_of=NOW.date(),
         rule_set_version=rule_set.version,

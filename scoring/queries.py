@@ -16,6 +16,7 @@ from django.db.models.functions import Rank as RankFunction
 from django.utils.translation import gettext as _
 from psycopg import sql
 
+from accounts.consent import Audience
 from accounts.models import Brand, Customer
 
 from .facts import COUNTED
@@ -448,10 +449,10 @@ ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s::bigint
 """
 
 
-def top_customers(*, brand: Brand) -> QuerySet[Score]:
-    """The brand's scores, highest first, each with its ``rank`` (equal scores share one)."""
+def top_customers(*, audience: Audience) -> QuerySet[Score]:
+    """The scores of an audience, highest first, each with its ``rank`` among them (equal scores share one)."""
     return (
-        Score.objects.filter(brand=brand)
+        Score.objects.filter(brand=audience.brand, customer__in=audience.customers)
         .select_related("customer__user")
         .annotate(rank=Window(RankFunction(), order_by=F("score").desc()))
         .order_by("-score", "customer_id")
@@ -472,16 +473,17 @@ class ScoreRow:
     source_points: list[int]
 
 
-def iter_scores(*, brand: Brand, on: date) -> Iterator[ScoreRow]:
-    """Every customer's score on a local date, in flat memory; by customer number."""
-    rule_set = current_rule_set(brand=brand)
+def iter_scores(*, audience: Audience, on: date) -> Iterator[ScoreRow]:
+    """The score of every customer of an audience on a local date, in flat memory; by customer number."""
+    rule_set = current_rule_set(brand=audience.brand)
     if rule_set is None:
         return
-    for row in _stream(_scores_statement(rule_set), {"brand": brand.pk, "on": on}):
+    parameters = {"brand": audience.brand.pk, "on": on}
+    for row in _stream(_scores_statement(rule_set, audience), parameters):
         yield ScoreRow(*row)
 
 
-def _scores_statement(rule_set: RuleSet) -> str:
+def _scores_statement(rule_set: RuleSet, audience: Audience) -> str:
     # Grain: one customer. Index: daily points by customer.
     return (
         sql.SQL("""
@@ -490,7 +492,7 @@ WITH shape AS (
         coalesce(sum(daily.points), 0)::bigint AS points, coalesce(sum({faded}), 0) AS faded
     FROM accounts_customer AS customer CROSS JOIN {shape}
     LEFT JOIN scoring_dailypoints AS daily ON daily.customer_id = customer.id AND daily.source = shape.source
-    WHERE customer.brand_id = %(brand)s
+    WHERE customer.brand_id = %(brand)s AND {is_member}
     GROUP BY customer.id, shape.source, shape.weight, shape.halfway
 ),
 part AS (SELECT *, ({sub_score})::float8 AS sub_score FROM shape),
@@ -519,6 +521,7 @@ ORDER BY whole.customer_id
             ),
             shape=shape_values(stored_shape(rule_set.sources)),
             sub_score=SUB_SCORE.format(faded=sql.SQL("shape.faded")),
+            is_member=audience.is_member,
         )
         .as_string(None)
     )

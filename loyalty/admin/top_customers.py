@@ -1,11 +1,10 @@
-"""Top customers: the marketer's list, with its filters, and the file of exactly that list."""
+"""Top customers: the marketer's list, with its filters and its purpose, and the file of exactly that list."""
 
 import datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import (
     Http404,
     HttpRequest,
@@ -16,8 +15,12 @@ from django.http import (
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
-from accounts.models import User
+from accounts.consent import Audience, LeftOut, asked_for, audience
+from accounts.models import Brand, DataUse, Purpose, User
+from accounts.uses import record_use
+from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import BrandChoice, BrandPage, dress, page_url
 from loyalty.exports.datasets import (
@@ -25,6 +28,7 @@ from loyalty.exports.datasets import (
     Dataset,
     TopCustomersFilter,
     count_top_customers,
+    members_of_top_customers,
     top_customers,
 )
 from loyalty.exports.formats import FORMATS
@@ -59,9 +63,15 @@ class TopCustomersForm(forms.Form):
         required=False, min_value=1, max_value=3650, label=_("Active in the last (days)")
     )
     sort = forms.ChoiceField(required=False, label=_("Sort by"))
+    purpose = forms.ChoiceField(required=False, label=_("What for"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, brand: Brand, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.brand = brand
+        self.fields["purpose"].choices = [  # type: ignore[attr-defined]
+            ("", _("only to look")),
+            *purpose_choices(brand),
+        ]
         sources = [(source.slug, source.label) for source in Source]
         self.fields["source"].choices = [("", _("any source")), *sources]  # type: ignore[attr-defined]
         self.fields["sort"].choices = [*SORT_LABELS.items(), *sources]  # type: ignore[attr-defined]
@@ -90,6 +100,22 @@ class TopCustomersForm(forms.Form):
             sort=cleaned["sort"] if cleaned["sort"] in SORTS else "score",
         )
 
+    def audience(self) -> Audience:
+        """Who may be in the list: for looking only, whoever has a score; call when valid."""
+        purpose, _dash, channel = (self.cleaned_data["purpose"] or Purpose.SCORE).partition("-")
+        return audience(brand=self.brand, purpose=Purpose(purpose), channel=channel)
+
+
+def purpose_choices(brand: Brand) -> list[tuple[str, str]]:
+    """What a list may be taken for: the score itself, and all that customers are asked for."""
+    asked = [(Purpose.SCORE, ""), *asked_for(brand=brand)]
+    return [
+        (f"{purpose}-{channel}", f"{purpose.label}: {Brand.Channel(channel).label}")
+        if channel
+        else (purpose.value, str(purpose.label))
+        for purpose, channel in asked
+    ]
+
 
 class TopCustomersPage(BrandPage):
     """The list."""
@@ -101,15 +127,15 @@ class TopCustomersPage(BrandPage):
     switch_to = "top_customers"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = TopCustomersForm(request.GET)
+        form = TopCustomersForm(self.brand, request.GET)
         if not form.is_valid():
             return self.page({"form": form, "formats": [], "invalid": True}, status=422)
-        chosen = form.chosen()
-        count = count_top_customers(brand=self.brand, chosen=chosen, as_of=self.today())
+        chosen, found = form.chosen(), form.audience()
+        count = count_top_customers(audience=found, chosen=chosen, as_of=self.today())
         pages = max(1, -(-count // PER_PAGE))
         wanted = request.GET.get("page", "1")
         number = min(max(int(wanted), 1), pages) if wanted.isdecimal() else 1
-        dataset = self.dataset(chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+        dataset = self.dataset(found, chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
         filters = {
             name: str(value)
             for name, value in request.GET.items()
@@ -127,12 +153,31 @@ class TopCustomersPage(BrandPage):
                 "following": number + 1 if number < pages else None,
                 "query": urlencode(filters),
                 "filtered": bool(set(filters) - {"sort"}),
+                "has_purpose": "purpose" in filters,
+                "left_out": self.left_out(found),
                 "headers": self.headers(chosen, filters),
                 "as_of": dataset.as_of,
                 "version": dataset.rule_set_version,
                 "formats": list(FORMATS.values()) if self.may(Task.EXPORT_CUSTOMERS) else [],
             }
         )
+
+    @staticmethod
+    def left_out(found: Audience) -> list[str]:
+        """Who of the brand's customers is in no list for this purpose, in words."""
+        counts = found.left_out()
+        words = {
+            LeftOut.PAUSED: ngettext_lazy(
+                "%(n)s customer with a paused score", "%(n)s customers with a paused score", "n"
+            ),
+            LeftOut.NOT_JOINED: ngettext_lazy(
+                "%(n)s customer who has not joined", "%(n)s customers who have not joined", "n"
+            ),
+            LeftOut.NO_CONSENT: ngettext_lazy(
+                "%(n)s customer without consent", "%(n)s customers without consent", "n"
+            ),
+        }
+        return [words[why] % {"n": counts[why]} for why in LeftOut if why in counts]
 
     @staticmethod
     def row(row: dict[str, Any]) -> dict[str, Any]:
@@ -168,12 +213,17 @@ class TopCustomersPage(BrandPage):
         return timezone.now().astimezone(self.brand.zone).date()
 
     def dataset(
-        self, chosen: TopCustomersFilter, *, limit: int | None = None, offset: int = 0
+        self,
+        found: Audience,
+        chosen: TopCustomersFilter,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> Dataset:
-        """The rows that the filter asks for."""
+        """The rows of the audience that the filter asks for."""
         current = publication.current_rule_set(brand=self.brand)
         return top_customers(
-            brand=self.brand,
+            audience=found,
             chosen=chosen,
             as_of=self.today(),
             rule_set_version=current.version if current is not None else None,
@@ -183,22 +233,35 @@ class TopCustomersPage(BrandPage):
 
 
 class TopCustomersExport(TopCustomersPage):
-    """The file of the list, with the same filters."""
+    """The file of the list, with the same filters, for a purpose. Everybody in it sees that it was taken."""
 
     task = Task.EXPORT_CUSTOMERS
+    http_method_names = ["post"]
 
-    def get(self, request: HttpRequest, format_name: str = "") -> HttpResponseBase:  # type: ignore[override]
+    def post(self, request: HttpRequest, format_name: str = "") -> HttpResponseBase:
         if format_name not in FORMATS:
             raise Http404
-        form = TopCustomersForm(request.GET)
+        form = TopCustomersForm(self.brand, request.GET)
+        # The page offers no file without a purpose either.
+        form.fields["purpose"].required = True
         if not form.is_valid():
             return self.page({"form": form, "formats": [], "invalid": True}, status=422)
-        dataset = self.dataset(form.chosen())
+        chosen, found = form.chosen(), form.audience()
         writer = FORMATS[format_name]
-        name = dataset.file_name(writer.extension)
-        # Who took which list is kept with the brand's history in the admin.
-        message = f"exported {name} ({urlencode(request.GET)})"
-        LogEntry.objects.log_actions(cast("User", request.user).pk, [self.brand], CHANGE, message)
+        name = self.dataset(found, chosen).file_name(writer.extension)
+        by = cast("User", request.user)
+        use = record_use(
+            brand=self.brand,
+            type=DataUse.Type.EXPORT,
+            purpose=found.purpose,
+            channel=found.channel,
+            title=name,
+            by=by,
+            role=access.role_of(by, self.brand),
+            customers=members_of_top_customers(audience=found, chosen=chosen, as_of=self.today()),
+            now=timezone.now(),
+        )
+        dataset = self.dataset(found.recorded_in(use), chosen)
         # The statement begins when the answer is sent and not before: while it runs, its connection
         # answers nothing else, and whoever asked it (a session being saved) would wait for ever.
         response = StreamingHttpResponse(writer.write(dataset), content_type=writer.content_type)

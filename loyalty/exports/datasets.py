@@ -1,6 +1,7 @@
 """The rows of each list: one statement, read by the page that shows it and by the file that holds it.
 
-So a file holds exactly what the page shows, with the same filters, in the same order.
+So a file holds exactly what the page shows, with the same filters, in the same order. Whom a list may hold, its
+audience says (``accounts.consent``); nothing here finds customers in another way.
 """
 
 import datetime
@@ -12,7 +13,7 @@ from django.db import connection
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from accounts.models import Brand
+from accounts.consent import Audience
 from scoring.models import Source
 
 
@@ -86,14 +87,14 @@ TOP_CUSTOMERS = (
 
 def top_customers(
     *,
-    brand: Brand,
+    audience: Audience,
     chosen: TopCustomersFilter,
     as_of: datetime.date,
     rule_set_version: int | None,
     limit: int | None = None,
     offset: int = 0,
 ) -> Dataset:
-    """A brand's customers by score. Ranks are those among everyone, whatever the filter leaves out.
+    """An audience by score. Ranks are those among everyone of the brand, whoever is left out.
 
     The last active day is the last local day whose actions earned points.
     """
@@ -133,14 +134,9 @@ def top_customers(
         ORDER BY chosen.place
         """
     )
-    predicates = [sql.SQL("TRUE")]
-    parameters: dict[str, Any] = {
-        "brand": brand.pk,
-        "zone": brand.time_zone,
-        "limit": limit,
-        "offset": offset,
-    }
-    _add_predicates(predicates, parameters, chosen, as_of)
+    brand = audience.brand
+    predicates, parameters = _predicates(audience, chosen, as_of)
+    parameters |= {"zone": brand.time_zone, "limit": limit, "offset": offset}
     composed = statement.format(
         order=SORTS[chosen.sort],
         activity=sql.SQL(ACTIVITY) if chosen.sort == "active" else sql.SQL(""),
@@ -158,7 +154,9 @@ def top_customers(
         key=sql.SQL(", chosen.customer_id" if limit is not None else ""),
     )
     return Dataset(
-        name=f"{brand.slug}-top-customers",
+        name="-".join(
+            filter(None, [brand.slug, "top-customers", audience.purpose, audience.channel])
+        ),
         columns=TOP_CUSTOMERS,
         statement=composed,
         parameters=parameters,
@@ -167,12 +165,12 @@ def top_customers(
     )
 
 
-def _add_predicates(
-    predicates: list[sql.SQL],
-    parameters: dict[str, Any],
-    chosen: TopCustomersFilter,
-    as_of: datetime.date,
-) -> None:
+def _predicates(
+    audience: Audience, chosen: TopCustomersFilter, as_of: datetime.date
+) -> tuple[list[sql.SQL], dict[str, Any]]:
+    """Which rows of ``ranked`` and their ``customer`` are in the list, and the parameters of that."""
+    predicates = [audience.is_member]
+    parameters: dict[str, Any] = {"brand": audience.brand.pk}
     if chosen.score is not None:
         predicates.append(sql.SQL("ranked.score >= %(score)s"))
         parameters["score"] = chosen.score
@@ -191,6 +189,7 @@ def _add_predicates(
             )
         )
         parameters["since"] = as_of - datetime.timedelta(days=chosen.active_days)
+    return predicates, parameters
 
 
 ACTIVE_OF_ONE = """LATERAL (
@@ -220,19 +219,33 @@ MAIL_OF_ALL = """(
         ) AS mail ON mail.customer_id = chosen.customer_id"""
 
 
-def count_top_customers(*, brand: Brand, chosen: TopCustomersFilter, as_of: datetime.date) -> int:
-    """How many customers the filter lets through."""
-    predicates: list[sql.SQL] = [sql.SQL("ranked.brand_id = %(brand)s")]
-    parameters: dict[str, Any] = {"brand": brand.pk}
-    _add_predicates(predicates, parameters, chosen, as_of)
-    join = (
-        "JOIN accounts_customer AS customer ON customer.id = ranked.customer_id"
-        if chosen.joined is not None
-        else ""
-    )
-    statement = sql.SQL("SELECT count(*) FROM scoring_score AS ranked {join} WHERE {where}").format(
-        join=sql.SQL(join), where=sql.SQL(" AND ").join(predicates)
-    )
+def members_of_top_customers(
+    *, audience: Audience, chosen: TopCustomersFilter, as_of: datetime.date
+) -> list[int]:
+    """The ids of those whom the filter lets through."""
+    return [row[0] for row in _members(sql.SQL("ranked.customer_id"), audience, chosen, as_of)]
+
+
+def count_top_customers(
+    *, audience: Audience, chosen: TopCustomersFilter, as_of: datetime.date
+) -> int:
+    """How many the filter lets through."""
+    [(count,)] = _members(sql.SQL("count(*)"), audience, chosen, as_of)
+    return int(count)
+
+
+def _members(
+    what: sql.SQL, audience: Audience, chosen: TopCustomersFilter, as_of: datetime.date
+) -> list[tuple[int]]:
+    predicates, parameters = _predicates(audience, chosen, as_of)
+    # Grain: a customer with a score. Index: scores of a brand.
+    statement = sql.SQL(
+        """
+        SELECT {what} FROM scoring_score AS ranked
+        JOIN accounts_customer AS customer ON customer.id = ranked.customer_id
+        WHERE ranked.brand_id = %(brand)s AND {predicates}
+        """
+    ).format(what=what, predicates=sql.SQL(" AND ").join(predicates))
     connection.ensure_connection()
     with connection.connection.cursor() as cursor:
-        return int(cursor.execute(statement, parameters).fetchone()[0])
+        return list(cursor.execute(statement, parameters).fetchall())

@@ -77,6 +77,13 @@ PAGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "index": (ALL, ALL),
     "claims": ((403, 200, 200, 200), (403, 422, 422, 422)),
     "objections": (NO_POST, (403, 302, 302, 302)),
+    "disputes_choice": ((403, 302, 302, 200), NO_POST),
+    "disputes": ((403, 404, 200, 200), (403, 404, 302, 302)),
+    "link_codes_choice": ((403, 302, 302, 200), NO_POST),
+    "link_codes": ((403, 404, 200, 200), (403, 404, 422, 422)),
+    "customer_merge": ((403, 404, 200, 200), (403, 404, 422, 422)),
+    "customer_identities": ((403, 404, 405, 405), (403, 404, 302, 302)),
+    "customer_undo": ((403, 404, 405, 405), (403, 404, 302, 302)),
     "rules_choice": ((302, 302, 302, 200), NO_POST),
     "top_customers_choice": ((302, 302, 302, 200), NO_POST),
     "rules": (OWN, (403, 404, 405, 405)),
@@ -89,7 +96,7 @@ PAGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "versions": (OWN, (405, 404, 405, 405)),
     "version": (OWN, (403, 404, 302, 302)),
     "top_customers": (OWN, (405, 404, 405, 405)),
-    "top_customers_export": (OWN, (405, 404, 405, 405)),
+    "top_customers_export": ((405, 404, 405, 405), (422, 404, 422, 422)),
     # Django's own, without anything of a brand.
     "jsi18n": (ALL, NO_POST),
     "search": (ALL, ALL),
@@ -265,7 +272,13 @@ def test_lists_and_choices_hold_nothing_of_another_brand(
 
 def page_address(name: str, brand: Brand) -> str:
     """The address of a page, of the brand where it has one."""
+    customer = {"customer_id": object_of(brand, Customer).pk}
     kwargs: dict[str, Any] = {
+        "disputes": {},
+        "link_codes": {},
+        "customer_merge": customer,
+        "customer_identities": customer,
+        "customer_undo": customer,
         "rules": {},
         "rules_discard": {},
         "rule_add": {"rule_type": "earn"},

@@ -8,17 +8,19 @@ import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 from psycopg import sql
 
-from accounts.models import Brand, Customer, Identifier, StaffRole, User
+from accounts.consent import Audience, audience
+from accounts.models import Brand, Customer, DataUse, Identifier, Purpose, StaffRole, User
+from accounts.uses import uses_of
 from loyalty.exports.datasets import (
     TOP_CUSTOMERS,
     Column,
@@ -114,9 +116,17 @@ def read(chunks: Iterator[bytes] | Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(b"".join(chunks).decode())))
 
 
+def export_url(brand: Brand, format_name: str = "csv", **filters: Any) -> str:
+    kwargs = {"slug": brand.slug, "format_name": format_name}
+    return f"{reverse('admin:top_customers_export', kwargs=kwargs)}?{urlencode(filters)}"
+
+
+def everyone(brand: Brand) -> Audience:
+    return audience(brand=brand, purpose=Purpose.SCORE)
+
+
 def exported(client: Client, brand: Brand, **filters: Any) -> list[dict[str, str]]:
-    url = reverse("admin:top_customers_export", kwargs={"slug": brand.slug, "format_name": "csv"})
-    answer: Any = client.get(url, filters)
+    answer: Any = client.post(export_url(brand, **{"purpose": "score", **filters}))
     assert isinstance(answer, StreamingHttpResponse), answer.status_code
     return read(answer.streaming_content)
 
@@ -187,7 +197,18 @@ def test_the_file_holds_exactly_the_list(
 
 @pytest.mark.parametrize(
     "filters",
-    [{"score": "many"}, {"score": -1}, {"sub_score": 5}, {"source": "money"}, {"active_days": 0}],
+    [
+        {"score": "many"},
+        {"score": -1},
+        {"sub_score": 5},
+        {"source": "money"},
+        {"active_days": 0},
+        {"purpose": "fun"},
+        {"purpose": "news"},
+        {"purpose": "news-sms"},
+        {"purpose": "score-email"},
+        {"purpose": "partners"},
+    ],
 )
 def test_a_filter_that_means_nothing_gives_no_file(
     marketer: Person, foxglove: Brand, crowd: dict[str, Customer], filters: dict[str, Any]
@@ -195,29 +216,50 @@ def test_a_filter_that_means_nothing_gives_no_file(
     kwargs = {"slug": foxglove.slug}
     client = marketer.client()
     assert client.get(reverse("admin:top_customers", kwargs=kwargs), filters).status_code == 422
-    url = reverse("admin:top_customers_export", kwargs={**kwargs, "format_name": "csv"})
-    assert client.get(url, filters).status_code == 422
+    url = export_url(foxglove, **{"purpose": "score", **filters})
+    assert client.post(url).status_code == 422
+    assert not DataUse.objects.exists()
+
+
+def test_a_list_without_a_purpose_is_to_look_only(
+    marketer: Person, foxglove: Brand, crowd: dict[str, Customer]
+) -> None:
+    client = marketer.client()
+    assert client.post(export_url(foxglove)).status_code == 422
+    assert client.get(export_url(foxglove, purpose="score")).status_code == 405
+    page = reverse("admin:top_customers", kwargs={"slug": foxglove.slug})
+    assert "export/csv" not in client.get(page).content.decode()
+    assert "export/csv" in client.get(page, {"purpose": "score"}).content.decode()
+    assert not DataUse.objects.exists()
 
 
 def test_the_file_says_of_when_and_by_which_rules(
     marketer: Person, foxglove: Brand, crowd: dict[str, Customer]
 ) -> None:
-    url = reverse("admin:top_customers_export", kwargs={"slug": "foxglove", "format_name": "csv"})
-    answer = marketer.client().get(url)
+    answer = marketer.client().post(export_url(foxglove, purpose="score", score=500))
     assert answer["Content-Disposition"] == (
-        f'attachment; filename="foxglove-top-customers-{TODAY}-rules-1.csv"'
+        f'attachment; filename="foxglove-top-customers-score-{TODAY}-rules-1.csv"'
     )
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert "no-store" in answer["Cache-Control"]
-    taken = LogEntry.objects.get(user=marketer.user, object_id=foxglove.pk)
-    assert "rules-1.csv" in taken.change_message
+    use = DataUse.objects.get()
+    assert (use.brand, use.by, use.role, use.purpose, use.channel) == (
+        foxglove,
+        marketer.user,
+        "marketer",
+        "score",
+        "",
+    )
+    assert (use.title, use.people) == (f"foxglove-top-customers-score-{TODAY}-rules-1.csv", 3)
+    # Whoever is in the file sees that, and nobody else.
+    seen = {name for name, customer in crowd.items() if use in uses_of(customer=customer)}
+    assert seen == {"best", "equal", "same"}
     answer.close()
 
 
 def test_an_unknown_format_is_not_found(marketer: Person, foxglove: Brand) -> None:
-    kwargs = {"slug": "foxglove", "format_name": "exe"}
-    url = reverse("admin:top_customers_export", kwargs=kwargs)
-    assert marketer.client().get(url).status_code == 404
+    url = export_url(foxglove, "exe", purpose="score")
+    assert marketer.client().post(url).status_code == 404
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("x","y")']
@@ -280,7 +322,7 @@ def test_memory_does_not_grow_with_the_list(foxglove: Brand) -> None:
     peaks = []
     for limit in (3_000, 30_000):
         dataset = top_customers(
-            brand=foxglove,
+            audience=everyone(foxglove),
             chosen=TopCustomersFilter(),
             as_of=TODAY,
             rule_set_version=1,
@@ -299,8 +341,9 @@ def test_memory_does_not_grow_with_the_list(foxglove: Brand) -> None:
 
 def test_who_stops_reading_frees_the_connection(foxglove: Brand) -> None:
     fill(foxglove, 5_000)
-    everyone = TopCustomersFilter()
-    dataset = top_customers(brand=foxglove, chosen=everyone, as_of=TODAY, rule_set_version=1)
+    dataset = top_customers(
+        audience=everyone(foxglove), chosen=TopCustomersFilter(), as_of=TODAY, rule_set_version=1
+    )
     pieces = FORMATS["csv"].write(dataset)
     assert next(pieces).startswith(b"rank,customer,")
     pieces.close()  # type: ignore[attr-defined]
@@ -331,7 +374,9 @@ def test_the_list_is_paged_and_counted(marketer: Person, foxglove: Brand) -> Non
     assert all(uuid.UUID(customer) for customer in pages[0])
     assert shown(client, foxglove, page=99) == pages[2]
     assert shown(client, foxglove, page="x") == pages[0]
-    counted = count_top_customers(brand=foxglove, chosen=TopCustomersFilter(), as_of=TODAY)
+    counted = count_top_customers(
+        audience=everyone(foxglove), chosen=TopCustomersFilter(), as_of=TODAY
+    )
     assert counted == 120
 
 

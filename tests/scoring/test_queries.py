@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.consent import audience
+from accounts.models import Purpose, User
 from scoring.actions import parse_record, record_actions
 from scoring.models import Source
 from scoring.queries import (
@@ -282,7 +283,7 @@ def test_top_customers_share_ranks() -> None:
         for n, points in enumerate([50, 90, 90, 10])
     ]
     world.record(*records)
-    scores = list(top_customers(brand=world.brand))
+    scores = list(top_customers(audience=audience(brand=world.brand, purpose=Purpose.SCORE)))
     assert [(score.points, score.rank) for score in scores] == [  # type: ignore[attr-defined]
         (90, 1),
         (90, 1),
@@ -298,7 +299,7 @@ def test_everybody_is_exported_with_their_identifiers_and_parts() -> None:
     claimed = world.customer()
     claimed.user = User.objects.create_user("ann@example.org")
     claimed.save()
-    first, second = iter_scores(brand=world.brand, on=ON)
+    first, second = iter_scores(audience=audience(brand=world.brand, purpose=Purpose.SCORE), on=ON)
     assert first.identifiers == [ANN, f"laurel:{claimed.public_id}"]
     assert (first.customer_id, first.email, first.points, first.score) == (
         claimed.pk,
