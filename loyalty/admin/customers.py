@@ -1,34 +1,45 @@
-"""Customers: who they are, what they see of themselves, and what their points come from."""
+"""Customers: found by whatever names them, and the page on which staff see all of one."""
 
 from typing import Any, cast
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import floatformat
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.identity import IdentifierError, parse_identifier
-from accounts.models import Customer, Identifier
+from accounts.models import Brand, Customer, Identifier, User
+from accounts.uses import record_look
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import NOTHING, BrandFilter
-from loyalty.admin.ledger import (
-    ReadOnlyAdmin,
-    local_moment,
-    quantity_words,
-    standing,
-)
+from loyalty.admin.dossier import dossier, read_place
+from loyalty.admin.ledger import ReadOnlyAdmin, local_moment
 from loyalty.admin.sites import site
 from loyalty.admin.theme import column
-from scoring.explain import Explanation, explain
-from scoring.models import Action, Posting
+from loyalty.identifiers import masked
 
-ROWS = 50
-TAGS = {"accepted": "up", "pending": "changed", "rejected": "down", "void": "down"}
+
+def reads_in_full(user: Any, brand: Brand | int) -> bool:
+    """Whether identifiers are written out for this person: those who link them or send to them need that."""
+    return access.staff_may(user, Task.MERGE_CUSTOMERS, brand=brand) or access.staff_may(
+        user, Task.EXPORT_CUSTOMERS, brand=brand
+    )
+
+
+def named(term: str, *, brands: QuerySet[Brand]) -> Q:
+    """Which customers are meant: by pseudonym, or by an identifier, in full with its scheme or a part of its value."""
+    identifiers = Identifier.objects.filter(brand__in=brands)
+    try:
+        scheme, value = parse_identifier(term)
+    except IdentifierError:
+        identifiers = identifiers.filter(value__icontains=term)
+    else:
+        identifiers = identifiers.filter(scheme=scheme, value=value)
+    return Q(pseudonym__icontains=term) | Q(pk__in=identifiers.values("customer"))
 
 
 class JoinedFilter(SimpleListFilter):
@@ -66,26 +77,25 @@ class CustomerAdmin(ReadOnlyAdmin):
     fields = ("pseudonym",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related("identifiers")
+        """Everyone but those who are nobody any more; each knows whether this person reads identifiers in full."""
+        readable = {
+            pk
+            for task in (Task.MERGE_CUSTOMERS, Task.EXPORT_CUSTOMERS)
+            for pk in access.staff_brands(request.user, task).values_list("pk", flat=True)
+        }
+        rows = super().get_queryset(request).filter(erased_at=None)
+        in_full = ExpressionWrapper(Q(brand__in=readable), BooleanField())
+        return rows.annotate(in_full=in_full).prefetch_related("identifiers")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by pseudonym, or by an identifier: in full with its scheme, or a part of its value."""
+        """Find by pseudonym or identifier; who was merged into another is found as that one."""
         term = search_term.strip()
         if not term:
-            return queryset, False
-        identifiers = Identifier.objects.filter(
-            brand__in=access.staff_brands(request.user, self.see)
-        )
-        try:
-            scheme, value = parse_identifier(term)
-        except IdentifierError:
-            identifiers = identifiers.filter(value__icontains=term)
-        else:
-            identifiers = identifiers.filter(scheme=scheme, value=value)
-        found = Q(pseudonym__icontains=term) | Q(pk__in=identifiers.values("customer"))
-        return queryset.filter(found), False
+            return queryset.filter(merged_into=None), False
+        meant = named(term, brands=access.staff_brands(request.user, self.see))
+        return queryset.filter(meant, merged_into=None), False
 
     @column(_("customer"))
     def name(self, customer: Customer) -> str:
@@ -96,7 +106,9 @@ class CustomerAdmin(ReadOnlyAdmin):
     def score_shown(self, customer: Customer) -> str:
         """The score as customers see it."""
         score = getattr(customer, "score", None)
-        return NOTHING if score is None else floatformat(score.score, 0)
+        if score is None or customer.paused_at is not None:
+            return NOTHING
+        return floatformat(score.score, 0)
 
     @column(_("points"))
     def points_shown(self, customer: Customer) -> str:
@@ -105,11 +117,15 @@ class CustomerAdmin(ReadOnlyAdmin):
         return NOTHING if score is None else f"{score.points:,d}"
 
     @column(_("known as"))
-    def identifier_words(self, customer: Customer) -> str:
+    def identifier_words(self, customer: Any) -> str:
         """What records call this customer, Laurel's own number left out."""
-        names = [str(i) for i in customer.identifiers.all() if i.scheme != "laurel"]
-        more = len(names) - 2
-        return ", ".join(names[:2]) + (f" +{more}" if more > 0 else "")
+        held = [one for one in customer.identifiers.all() if one.scheme != "laurel"]
+        names = [
+            f"{one.scheme}:{one.value if customer.in_full else masked(one.scheme, one.value)}"
+            for one in held[:2]
+        ]
+        more = len(held) - 2
+        return ", ".join(names) + (f" +{more}" if more > 0 else "")
 
     @column(_("joined"))
     def joined(self, customer: Customer) -> str:
@@ -125,8 +141,19 @@ class CustomerAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The customer's page: receipt, identifiers, actions, postings."""
+        """The customer's page. That it was opened is recorded, once a day for each member of staff."""
         customer = cast("Customer", self.get_object(request, object_id))
+        user, now = cast("User", request.user), timezone.now()
+
+        def may(task: Task) -> bool:
+            return access.staff_may(user, task, brand=customer.brand_id)
+
+        is_own = access.is_own(user, customer)
+        if not is_own:
+            record_look(
+                customer=customer, by=user, role=access.role_of(user, customer.brand), now=now
+            )
+        may_see_records = may(Task.SEE_RECORDS)
         request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
@@ -136,81 +163,21 @@ class CustomerAdmin(ReadOnlyAdmin):
                 "title": str(customer),
                 "opts": self.opts,
                 "original": customer,
-                **customer_page(customer),
-                "may_see_records": access.staff_may(
-                    request.user, Task.SEE_RECORDS, brand=customer.brand_id
+                **dossier(
+                    customer=customer,
+                    now=now,
+                    before=read_place(request.GET.get("before", "")),
+                    in_full=reads_in_full(user, customer.brand_id),
+                    with_postings=may_see_records,
                 ),
+                "may_see_records": may_see_records,
+                "may_merge": may(Task.MERGE_CUSTOMERS) and not is_own,
+                "may_decide_claims": may(Task.DECIDE_CLAIMS),
+                "may_decide_disputes": may(Task.DECIDE_DISPUTES),
+                "is_own": is_own,
                 **(extra_context or {}),
             },
         )
-
-
-def customer_page(customer: Customer) -> dict[str, Any]:
-    """What the page of one customer shows."""
-    brand = customer.brand
-    today = timezone.now().astimezone(brand.zone).date()
-    identifiers = list(customer.identifiers.order_by("scheme", "value"))
-    actions = (
-        Action.objects.filter(identifier__in=identifiers)
-        .select_related("kind", "venue", "identifier")
-        .prefetch_related("amendments")
-        .order_by("-occurred_at", "-pk")
-    )
-    postings = (
-        Posting.objects.filter(customer=customer)
-        .select_related("rule", "action", "rule_set")
-        .order_by("-pk")
-    )
-    explanation = explain(customer=customer, on=today)
-    return {
-        "customer": customer,
-        "brand": brand,
-        "today": today,
-        "joined": local_moment(customer.joined_at, brand) if customer.joined_at else "",
-        "explanation": {
-            "score": explanation.score,
-            "points": explanation.points,
-            "version": explanation.version,
-            "sources": receipts(explanation),
-        },
-        "identifiers": identifiers,
-        "actions": [
-            {
-                "action": action,
-                "occurred": local_moment(action.occurred_at, brand),
-                "quantity": quantity_words(action.quantity, action.kind),
-                "state": standing(action)[1],
-                "tag": TAGS[standing(action)[0]],
-            }
-            for action in actions[:ROWS]
-        ],
-        "postings": [
-            {"posting": posting, "posted": local_moment(posting.posted_at, brand)}
-            for posting in postings[:ROWS]
-        ],
-        "shown": ROWS,
-    }
-
-
-def receipts(explanation: Explanation) -> list[dict[str, Any]]:
-    """The receipt source by source, its newest lines with the page of their action."""
-    return [
-        {
-            "source": part.source,
-            "weight": part.weight,
-            "points": part.points,
-            "faded": part.faded,
-            "sub_score": part.sub_score,
-            "worth": part.worth,
-            "lines": part.lines,
-            "shown": [
-                {"line": line, "url": reverse("admin:scoring_action_change", args=[line.action_id])}
-                for line in part.lines[:ROWS]
-            ],
-            "more": max(0, len(part.lines) - ROWS),
-        }
-        for part in explanation.sources
-    ]
 
 
 site.register(Customer, CustomerAdmin)

@@ -33,6 +33,20 @@ ENTRIES: list[tuple[Any, list[tuple[Any, str, str, Task | None, tuple[str, ...]]
                 ("/accounts/customer/",),
             ),
             (_("Claims"), "fact_check", "claims", Task.DECIDE_CLAIMS, ("/claims/",)),
+            (
+                _("Disputes"),
+                "balance",
+                "disputes_choice",
+                Task.DECIDE_DISPUTES,
+                ("/disputes/",),
+            ),
+            (
+                _("Linking codes"),
+                "password",
+                "link_codes_choice",
+                Task.MAKE_LINK_CODES,
+                ("/link-codes/",),
+            ),
         ],
     ),
     (

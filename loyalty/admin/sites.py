@@ -73,10 +73,21 @@ class LaurelAdminSite(ThemeSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Put the pages of the areas before the catch-all, and leave out password pages."""
-        from loyalty.admin import claims, publishing, rules, top_customers
+        from loyalty.admin import (
+            claims,
+            disputes,
+            link_codes,
+            moves,
+            publishing,
+            rules,
+            top_customers,
+        )
 
         pages = [
             *claims.urls(),
+            *moves.urls(),
+            *disputes.urls(),
+            *link_codes.urls(),
             *rules.urls(),
             *publishing.urls(),
             *top_customers.urls(),

@@ -170,7 +170,7 @@ def test_what_is_known_is_told_by_source(world: World) -> None:
 def test_one_statement_however_long_the_history_is(world: World) -> None:
     world.record(*((f"m{n}", f"11-{n:02d} 12:00", 1) for n in range(1, 20)))
     customer = world.customer()
-    assert customer.brand
+    assert customer.brand.time_zone == "Europe/London"
     with counted() as statements:
         assert len(timeline(customer=customer, limit=100)) > 20
     assert len(statements) == 1
