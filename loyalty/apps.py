@@ -14,8 +14,8 @@ class LoyaltyConfig(AppConfig):
         from django.db.models.signals import pre_save
 
         from loyalty import celery, checks, second_factor, tasks  # noqa: F401
-        from loyalty.pages import door
+        from loyalty.pages import security
 
-        user_logged_in.connect(door.note_sign_in, dispatch_uid="note_sign_in")
-        pre_save.connect(door.forget_address, sender=UserSession, dispatch_uid="forget_address")
+        user_logged_in.connect(security.note_sign_in, dispatch_uid="note_sign_in")
+        pre_save.connect(security.forget_address, sender=UserSession, dispatch_uid="forget_address")
         authenticator_added.connect(second_factor.note_set_up, dispatch_uid="note_set_up")

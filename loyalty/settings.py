@@ -130,17 +130,17 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # of varying length, so that no secret shows in it
     "loyalty.csp.PolicyMiddleware",
-    "loyalty.pages.leaving.LeavingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "loyalty.pages.reader.LanguageMiddleware",
-    "loyalty.pages.door.SeenMiddleware",
+    "loyalty.pages.security.SeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "loyalty.pages.leaving.LeavingMiddleware",
 ]
 
 TEMPLATES = [
@@ -274,9 +274,15 @@ ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_FORMS = {
     "login": "loyalty.pages.join.SignInForm",
     "request_login_code": "loyalty.pages.join.CodeForm",
-    "confirm_login_code": "loyalty.pages.door.LoginCodeForm",
-    "confirm_email_verification_code": "loyalty.pages.door.AddressCodeForm",
-    "confirm_password_reset_code": "loyalty.pages.door.ResetCodeForm",
+    "confirm_login_code": "loyalty.pages.door_forms.LoginCodeForm",
+    "confirm_email_verification_code": "loyalty.pages.door_forms.AddressCodeForm",
+    "confirm_password_reset_code": "loyalty.pages.door_forms.ResetCodeForm",
+    "reauthenticate": "loyalty.pages.door_forms.OwnPasswordForm",
+    "change_password": "loyalty.pages.door_forms.NewPasswordForm",
+    "set_password": "loyalty.pages.door_forms.FirstPasswordForm",
+    "reset_password": "loyalty.pages.door_forms.ForgottenPasswordForm",
+    "reset_password_from_key": "loyalty.pages.door_forms.ReplacedPasswordForm",
+    "add_email": "loyalty.pages.door_forms.AnotherAddressForm",
 }
 # Every wrong guess at a password, a code or a second step is counted under what it is a guess at: the sixth is refused.
 # The count by network address is for those who try one guess at each of many people.
@@ -310,6 +316,13 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 
+MFA_FORMS = {
+    "authenticate": "loyalty.pages.door_forms.SecondStepForm",
+    "reauthenticate": "loyalty.pages.door_forms.SecondStepAgainForm",
+    "activate_totp": "loyalty.pages.door_forms.FirstCodeForm",
+    "add_webauthn": "loyalty.pages.door_forms.PasskeyForm",
+    "edit_webauthn": "loyalty.pages.door_forms.PasskeyNameForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Laurel"
@@ -387,6 +400,10 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 STATICFILES_DIRS = [TREE / "static"]
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.str("LAUREL_MEDIA_ROOT", default=str(LAUREL_HOME / "media")))
+# How long backups are kept at most: who leaves is told so.
+LAUREL_BACKUP_DAYS: int = env.int("LAUREL_BACKUP_DAYS", default=35)
+# Who was erased when, beside the database: an older backup of that does not know it.
+LAUREL_ERASURES = Path(env.str("LAUREL_ERASURES", default=str(LAUREL_HOME / "erasures.jsonl")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

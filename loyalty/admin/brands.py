@@ -3,7 +3,9 @@
 import zoneinfo
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
 from django import forms
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
@@ -16,11 +18,12 @@ from unfold.widgets import (
 
 from accounts.models import Brand, StaffRole, User
 from accounts.staff import LastOwnerError, appoint_staff, dismiss_staff, is_last_owner
-from loyalty import access
+from loyalty import access, second_factor
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin
 from loyalty.admin.sites import site
 from loyalty.admin.theme import ThemeAdmin, column
+from loyalty.pages.door import address_of
 from scoring.models import Action
 
 
@@ -216,6 +219,7 @@ class UserAdmin(ThemeAdmin):
     search_fields = ("email", "name")
     ordering = ("email",)
     show_full_result_count = False
+    actions = ("reset_second_factor",)
 
     @column(_("operator"), boolean=True)
     def operator(self, user: User) -> bool:
@@ -238,7 +242,20 @@ class UserAdmin(ThemeAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """No bulk deletion."""
-        return {}
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description=_("Take away the second step, which they lost"))
+    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Let those sign in without it who lost it; a mail tells them. Nobody does that for themselves."""
+        for user in queryset.exclude(pk=request.user.pk):
+            if second_factor.reset(user=user, by=f"user {request.user.pk}"):
+                self.log_change(request, user, "second step taken away")
+                said = _("The second step of %(user)s is gone. They are signed out everywhere.")
+            else:
+                said = _("%(user)s has no second step.")
+            messages.success(request, said % {"user": user})
 
     @staticmethod
     def _may(request: HttpRequest) -> bool:
@@ -260,11 +277,15 @@ class UserAdmin(ThemeAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
-        """A login made here has no password: its owner signs in by a code."""
+        """A login made here has no password: its owner signs in by a code. So it is with another address."""
         obj.email = obj.email.strip().lower()
         if not change:
             obj.set_unusable_password()
         super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            # What was proved of the former one says nothing of this one.
+            EmailAddress.objects.filter(user=obj).delete()
+            address_of(obj)
 
 
 site.register(Brand, BrandAdmin)

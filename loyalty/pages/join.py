@@ -100,15 +100,16 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     back = back if is_own_address(request, back) else ""
     if isinstance(request.user, User):
         return _join_signed_in(request, brand, request.user, back)
+    here = reverse("join", args=[slug]) + (f"?{urlencode({'next': back})}" if back else "")
     form = EmailForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         request.session[JOINING] = slug
         LoginCodeVerificationProcess.initiate(
             request=request, user=form.user(), email=form.cleaned_data["email"]
         )
-        here = reverse("join", args=[slug]) + (f"?{urlencode({'next': back})}" if back else "")
         return redirect(f"{reverse('account_confirm_login_code')}?{urlencode({'next': here})}")
-    return render(request, "pages/join.html", {"brand": brand, "form": form, "next": back})
+    asked = {"brand": brand, "form": form, "next": back, "here": here}
+    return render(request, "pages/join.html", asked)
 
 
 def _join_signed_in(request: HttpRequest, brand: Brand, user: User, back: str) -> HttpResponse:
@@ -118,7 +119,11 @@ def _join_signed_in(request: HttpRequest, brand: Brand, user: User, back: str) -
     if customer is None:
         if not asked and request.method != "POST":
             return render(request, "pages/join.html", {"brand": brand, "next": back})
-        identity.join_brand(brand=brand, user=user, now=timezone.now())
+        try:
+            identity.join_brand(brand=brand, user=user, now=timezone.now())
+        except identity.MergedError as error:
+            merged = {"brand": brand, "merged": str(error)}
+            return render(request, "pages/join.html", merged, status=409)
         messages.success(
             request, _("Welcome. Your score with %(brand)s starts here.") % {"brand": brand}
         )

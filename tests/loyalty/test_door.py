@@ -1,0 +1,353 @@
+"""Signing in, and the pages about one's own sign-in: each reachable one, in our look; sessions; recovery."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, hotp_value
+from allauth.usersessions.models import UserSession
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from accounts.models import User
+from loyalty.management.terminal import Refused
+from loyalty.pages.security import device_of
+from tests.passkeys import Passkey
+from tests.people import Person, join
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+PASSWORD = "correct horse battery"
+FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0"
+
+# To GET: as nobody, and as somebody who is signed in and has a password, an app, a passkey and recovery codes.
+PAGES = {
+    "account_login": (200, 302),
+    "account_request_login_code": (200, 302),
+    "account_confirm_login_code": (302, 302),
+    "account_signup": (302, 302),
+    "account_logout": (302, 200),
+    "account_inactive": (200, 200),
+    "account_reauthenticate": (302, 200),
+    "reauthenticate_by_code": (302, 302),
+    "account_email": (302, 200),
+    "account_email_verification_sent": (302, 302),
+    "account_change_password": (302, 200),
+    "account_set_password": (302, 302),
+    "remove_password": (302, 405),
+    "account_reset_password": (200, 200),
+    "account_confirm_password_reset_code": (302, 302),
+    "account_complete_password_reset": (302, 302),
+    "account_password_reset_completed": (200, 200),
+    "mfa_index": (302, 200),
+    "mfa_authenticate": (302, 302),
+    "mfa_reauthenticate": (302, 200),
+    "mfa_activate_totp": (302, 302),
+    "mfa_deactivate_totp": (302, 200),
+    "mfa_view_recovery_codes": (302, 200),
+    "mfa_generate_recovery_codes": (302, 200),
+    "mfa_download_recovery_codes": (302, 200),
+    "mfa_list_webauthn": (302, 200),
+    "mfa_add_webauthn": (302, 200),
+    "mfa_edit_webauthn": (302, 200),
+    "mfa_remove_webauthn": (302, 200),
+    "mfa_reauthenticate_webauthn": (302, 200),
+    "mfa_login_webauthn": (302, 302),
+    "usersessions_list": (302, 200),
+    "end_session": (302, 405),
+}
+# Tried with the networks, and with erasing.
+ELSEWHERE = re.compile(r"^(socialaccount_|\w+_(login|callback)$|erase_login)")
+
+
+def names_below(prefix: str) -> set[str]:
+    """The names of all addresses that begin so."""
+
+    def walk(patterns: Any, before: str) -> Iterator[str]:
+        for pattern in patterns:
+            path = before + str(pattern.pattern).lstrip("^")
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, path)
+            elif isinstance(pattern, URLPattern) and pattern.name and path.startswith(prefix):
+                yield pattern.name
+
+    return set(walk(get_resolver().url_patterns, ""))
+
+
+def test_every_address_of_signing_in_is_in_the_table() -> None:
+    names = {
+        name for name in names_below("accounts/") if name in PAGES or not ELSEWHERE.match(name)
+    }
+    assert names == PAGES.keys()
+
+
+def confirmed(user: User, password: str = PASSWORD) -> User:
+    """A user with a password and a confirmed address."""
+    user.set_password(password)
+    user.save()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    return user
+
+
+def signed_in(user: User, password: str = PASSWORD, **headers: str) -> Client:
+    """A browser in which the user signed in by password, and by the app where there is one."""
+    client = Client(headers=headers or {"user-agent": FIREFOX})
+    answer = client.post("/accounts/login/", {"login": user.email, "password": password})
+    assert answer.status_code == 302, answer.content
+    if answer["Location"] == reverse("mfa_authenticate"):
+        answer = client.post(reverse("mfa_authenticate"), {"code": app_code()})
+    assert "_auth_user_id" in client.session
+    return client
+
+
+def app_code() -> str:
+    """What the app shows now."""
+    step = int(timezone.now().timestamp()) // 30
+    return f"{hotp_value(SECRET, step):06d}"
+
+
+def code_in_mail() -> str:
+    """The code of the newest mail."""
+    found = re.search(r"^ {4}(\S+)$", str(mail.outbox[-1].body), flags=re.MULTILINE)
+    assert found, mail.outbox[-1].body
+    return found[1]
+
+
+def add_passkey(browser: Client, user: User, **made: Any) -> Passkey:
+    """A passkey that the user adds on the page for it; the browser must have confirmed that it is them."""
+    page = browser.get("/accounts/2fa/webauthn/add/")
+    options = page.context["js_data"]["creation_options"]
+    passkey = Passkey(options["publicKey"]["user"]["id"], **made)
+    form = {"name": "Phone", "credential": json.dumps(passkey.made(options))}
+    browser.post("/accounts/2fa/webauthn/add/", form)
+    return passkey
+
+
+def use_passkey(client: Client, passkey: Passkey, **form: str) -> Any:
+    """Sign in with a passkey."""
+    asked = client.get("/accounts/2fa/webauthn/login/", headers={"accept": "application/json"})
+    used = passkey.used(asked.json()["request_options"])
+    return client.post("/accounts/2fa/webauthn/login/", {"credential": json.dumps(used), **form})
+
+
+def confirm(browser: Client) -> None:
+    """Make it so that the browser's user has just confirmed that it is them."""
+    session = browser.session
+    records = session.get("account_authentication_methods", [])
+    session["account_authentication_methods"] = [
+        *records,
+        {"method": "password", "at": time.time(), "reauthenticated": True},
+    ]
+    session["account_authentication_methods_user"] = session["_auth_user_id"]
+    session.save()
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_page_of_signing_in_has_our_look(name: str, customer: Person) -> None:
+    user = confirmed(customer.user)
+    TOTP.activate(user, SECRET)
+    RecoveryCodes.activate(user)
+    browser = signed_in(user)
+    confirm(browser)
+    add_passkey(browser, user)
+    key = Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN)
+    keyed = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
+    address = reverse(name, args=[key.pk] if name in keyed else [])
+    for client, status in zip((Client(), browser), PAGES[name], strict=True):
+        answer = client.get(address)
+        assert answer.status_code == status, answer.headers
+        if status == 200 and answer["Content-Type"].startswith("text/html"):
+            text = answer.content.decode()
+            assert 'class="masthead"' in text
+            assert "<h1>" in text
+            # Nothing of upstream's own pages, which say who they are by a menu.
+            assert "Menu:" not in text
+
+
+def test_a_device_is_called_by_browser_and_system() -> None:
+    assert device_of(FIREFOX) == "Firefox, Android"
+    safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
+    assert device_of(safari) == "Safari, iPhone"
+    assert device_of("curl/8") == "A device that does not say what it is"
+
+
+def test_sessions_are_listed_and_ended_one_by_one_or_all_others(customer: Person) -> None:
+    user = confirmed(customer.user)
+    phone = signed_in(user)
+    desk = signed_in(user, **{"user-agent": "Mozilla/5.0 (X11; Linux) Gecko Firefox/132.0"})
+    third = signed_in(user)
+    page = phone.get("/accounts/sessions/").content.decode()
+    assert page.count("Firefox, Android") >= 2
+    assert "Firefox, Linux" in page
+    assert page.count("this device") == 1
+    other = UserSession.objects.get(session_key=desk.session.session_key)
+    phone.post("/accounts/sessions/end/", {"session": other.pk})
+    assert desk.get("/accounts/sessions/").status_code == 302
+    assert third.get("/accounts/sessions/").status_code == 200
+    phone.post("/accounts/sessions/")
+    assert third.get("/accounts/sessions/").status_code == 302
+    assert phone.get("/accounts/sessions/").status_code == 200
+
+
+def test_of_a_session_no_network_address_is_kept(customer: Person) -> None:
+    signed_in(confirmed(customer.user))
+    assert UserSession.objects.get().ip == "0.0.0.0"  # noqa: S104
+
+
+def test_a_session_notes_down_once_an_hour_that_it_is_used(customer: Person) -> None:
+    browser = signed_in(confirmed(customer.user))
+    before = UserSession.objects.get().last_seen_at
+    browser.get("/accounts/email/")
+    assert UserSession.objects.get().last_seen_at == before
+    session = browser.session
+    session["seen_at"] -= 3601
+    session.save()
+    browser.get("/accounts/email/")
+    assert UserSession.objects.get().last_seen_at > before
+
+
+def test_a_forgotten_password_is_replaced_by_a_code_and_ends_every_session(
+    customer: Person,
+) -> None:
+    user = confirmed(customer.user)
+    lost = signed_in(user)
+    client = Client()
+    client.post("/accounts/password/reset/", {"email": user.email})
+    assert (
+        client.post("/accounts/password/reset/confirm/", {"code": code_in_mail()}).status_code
+        == 302
+    )
+    new = "quite another battery"
+    client.post("/accounts/password/reset/complete/", {"password1": new, "password2": new})
+    assert lost.get("/accounts/email/").status_code == 302
+    assert "replaced" in mail.outbox[-1].subject
+    signed_in(user, new)
+
+
+def test_a_password_can_be_set_and_removed(customer: Person) -> None:
+    user = customer.user
+    client = Client()
+    sent = client.post("/accounts/login/", {"login": user.email})
+    client.post(sent["Location"], {"code": code_in_mail()})
+    client.post("/accounts/password/set/", {"password1": PASSWORD, "password2": PASSWORD})
+    other = signed_in(user)
+    assert client.post("/accounts/password/remove/")["Location"].startswith(
+        "/accounts/reauthenticate/"
+    )
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/password/remove/")
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    assert other.get("/accounts/email/").status_code == 302
+    assert client.get("/accounts/email/").status_code == 200
+
+
+def test_who_has_only_codes_confirms_with_one_before_changing_how_they_sign_in(
+    customer: Person,
+) -> None:
+    browser = customer.client()
+    asked = browser.get("/accounts/2fa/webauthn/add/")
+    assert asked["Location"].startswith("/accounts/reauthenticate/code/")
+    page = browser.get(asked["Location"])
+    assert customer.user.email in page.content.decode()
+    sent = browser.post(asked["Location"], {"action": "send"})
+    assert mail.outbox[-1].to == [customer.user.email]
+    wrong = browser.post(sent["Location"], {"code": "BCDF-GHJK"})
+    assert "There is a problem" in wrong.content.decode()
+    right = browser.post(sent["Location"], {"code": code_in_mail()})
+    assert right["Location"] == "/accounts/2fa/webauthn/add/"
+    assert browser.get(right["Location"]).status_code == 200
+
+
+def test_an_operator_made_at_the_terminal_signs_in_without_confirming_the_address() -> None:
+    user = User.objects.create_superuser("root@example.org", PASSWORD)
+    assert EmailAddress.objects.get(user=user).verified
+    signed_in(user)
+    client = Client()
+    sent = client.post("/accounts/login/", {"login": user.email})
+    assert client.post(sent["Location"], {"code": code_in_mail()})["Location"] == "/"
+    assert len(mail.outbox) == 1
+
+
+def test_who_was_appointed_as_staff_signs_in_with_one_code(manager: Person) -> None:
+    client = Client()
+    sent = client.post("/accounts/login/", {"login": manager.user.email})
+    assert client.post(sent["Location"], {"code": code_in_mail()})["Location"] == "/"
+    assert len(mail.outbox) == 1
+
+
+def test_a_lost_second_step_is_taken_away_at_the_terminal(manager: Person, capsys: Any) -> None:
+    user = confirmed(manager.user)
+    TOTP.activate(user, SECRET)
+    RecoveryCodes.activate(user)
+    browser = signed_in(user)
+    call_command("reset_second_factor", user.email.upper())
+    assert "is gone" in capsys.readouterr().out
+    assert not Authenticator.objects.filter(user=user).exists()
+    assert browser.get("/accounts/email/").status_code == 302
+    assert mail.outbox[-1].to == [user.email]
+    assert "second step" in mail.outbox[-1].subject
+    call_command("reset_second_factor", user.email)
+    assert "has no second step" in capsys.readouterr().out
+    with pytest.raises(Refused):
+        call_command("reset_second_factor", "nobody@example.org")
+
+
+def test_an_operator_takes_a_lost_second_step_away_but_not_their_own(manager: Person) -> None:
+    user = confirmed(manager.user)
+    TOTP.activate(user, SECRET)
+    root = User.objects.create_superuser("root@example.org", PASSWORD)
+    TOTP.activate(root, SECRET)
+    chosen = {"action": "reset_second_factor", "_selected_action": [user.pk, root.pk]}
+    browser = manager.client()
+    browser.post(reverse("admin:accounts_user_changelist"), chosen)
+    assert Authenticator.objects.filter(user=user).exists()
+    operator = Client()
+    operator.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    operator.post(reverse("admin:accounts_user_changelist"), chosen)
+    assert not Authenticator.objects.filter(user=user).exists()
+    assert Authenticator.objects.filter(user=root).exists()
+    assert [message.to for message in mail.outbox] == [[user.email]]
+
+
+def test_a_passkey_signs_in_by_itself_and_goes_on_to_where_it_was_wanted(customer: Person) -> None:
+    browser = signed_in(confirmed(customer.user))
+    confirm(browser)
+    passkey = add_passkey(browser, customer.user)
+    assert "passkey was added" in mail.outbox[-1].subject
+    client = Client()
+    answer = use_passkey(client, passkey, next="/b/foxglove/board")
+    assert answer["Location"] == "/b/foxglove/board"
+    assert client.session["_auth_user_id"] == str(customer.user.pk)
+
+
+def test_a_brand_says_that_a_membership_was_merged(customer: Person) -> None:
+    other = customer.client()
+    assert customer.customer
+    kept = join(customer.brand, "kept@example.org").customer
+    customer.customer.merged_into = kept
+    customer.customer.save()
+    answer = other.post("/b/foxglove/join")
+    assert answer.status_code == 409
+    assert "merged" in answer.content.decode()
+
+
+def test_join_and_sign_in_offer_a_passkey(customer: Person) -> None:
+    for address in (
+        "/accounts/login/",
+        "/accounts/login/code/",
+        "/b/foxglove/join?next=/b/foxglove/board",
+    ):
+        page = Client().get(address).content.decode()
+        assert 'data-passkey="sign-in"' in page
+    assert 'name="next" value="/b/foxglove/join?next=%2Fb%2Ffoxglove%2Fboard"' in page
