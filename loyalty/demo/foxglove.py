@@ -81,7 +81,7 @@ BRAND: Final[dict[str, Any]] = {
             "label": "Post",
             "source": "social_media",
             "unit": None,
-            "attributes": {"network": {"choice": ["mastodon"]}, "topic": "text"},
+            "attributes": {"network": {"choice": ["mastodon", "birdsong"]}, "topic": "text"},
         },
     ],
     "venues": [

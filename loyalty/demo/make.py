@@ -14,9 +14,10 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Max
 
-from accounts.identity import join_brand, prove_identifier
-from accounts.models import Brand, Customer, StaffRole, User
+from accounts.identity import join_brand, link_identifier
+from accounts.models import Brand, Customer, Identifier, StaffRole, User
 from loyalty.demo import foxglove, harbour, story
+from loyalty.demo.birdsong.people import JUNIPER
 from loyalty.demo.people import LOGINS, MANAGER, MARKETER, Login, Person, make_people
 from loyalty.intake.forms import get_identifier
 from loyalty.intake.purchases import Claim, record_purchase_claim
@@ -70,7 +71,15 @@ def _make_foxglove(now: datetime) -> Made:
     )
     records = _record(brand, rows, now)
     rowan = customers[0]
-    prove_identifier(brand=brand, text=people[0].handle, customer=rowan, now=now)
+    link_identifier(customer=rowan, text=people[0].handle, proof=Identifier.Proof.PROVIDER, now=now)
+    # So that somebody who says they are Juniper learns what happens when two say the same.
+    juniper = next(p for p in people if p.number and p.number in customers and not p.handle)
+    link_identifier(
+        customer=customers[juniper.number],
+        text=JUNIPER.identifier,
+        proof=Identifier.Proof.PROVIDER,
+        now=now,
+    )
     if not Rhythm.objects.filter(customer=rowan).exists():
         choose_rhythm(customer=rowan, days=3, on=anchor - timedelta(days=63))
     record_purchase_claim(
@@ -158,9 +167,12 @@ def _join_one(brand: Brand, person: Person, user: User, anchor: date) -> Custome
     customer = join_brand(brand=brand, user=user, now=at)
     # Rowan finds the handle later, when its posts are there already: they come along.
     handle = person.handle if person.number else ""
-    for text in (person.card, handle):
+    for text, proof in (
+        (person.card, Identifier.Proof.CODE),
+        (handle, Identifier.Proof.PROVIDER),
+    ):
         if text:
-            prove_identifier(brand=brand, text=text, customer=customer, now=at)
+            link_identifier(customer=customer, text=text, proof=proof, now=at)
     if person.on_board:
         customer.on_boards = True
         customer.save(update_fields=["on_boards"])

@@ -12,12 +12,13 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from loyalty.demo.birdsong.people import BIRDS
 from loyalty.demo.foxglove import NEW_SHOP, SHOPS, hours_of, opening_day
 from loyalty.demo.people import SEED, Person
 from scoring.records import ActionRow, CorrectionRow, DecisionRow, Row, VoidRow
 
 ZONE: Final = ZoneInfo("Europe/London")
-ORIGINS: Final = ("till", "web-shop", "site", "mail", "mastodon")
+ORIGINS: Final = ("till", "web-shop", "site", "mail", "mastodon", "birdsong")
 """The systems that report only what this story tells; our own pages are the reader's too."""
 
 BUSY: Final = (0.8, 0.95, 1, 1, 1.05, 1, 0.9, 0.75, 1, 1.05, 1.1, 1.15)
@@ -47,13 +48,16 @@ def rows(
     ``anchor`` is the day from which people's days are counted. ``laurel`` maps the number of each
     person who joined to their identifier on our own pages.
     """
-    told = [
-        row
-        for person in people
-        for row in chain(
+    lives = (
+        chain(
             _life(person, laurel.get(person.number), anchor, since, until),
             _scenes(person, laurel.get(person.number), anchor),
         )
+        for person in people
+    )
+    told = [
+        row
+        for row in chain(_chirps(anchor), *lives)
         if since <= moment_of(row).astimezone(ZONE).date() and moment_of(row) <= until
     ]
     told.sort(key=lambda row: (moment_of(row), row.origin, row.external_id))
@@ -102,6 +106,18 @@ def _scenes(person: Person, laurel: str | None, anchor: date) -> Iterator[Row]:
         yield from day(-1).brews(7.05)
         yield from day(-1).browses(21.5)
         yield from day(0).brews(0.02)
+
+
+def _chirps(anchor: date) -> Iterator[Row]:
+    """What is said of Foxglove on Birdsong. Nearly all of it lies there until somebody says that it was them."""
+    for bird in BIRDS:
+        for number, chirp in enumerate(bird.chirps):
+            if chirp.topic:
+                yield ActionRow(
+                    origin="birdsong", external_id=f"chirp-{bird.number}-{number}",
+                    identifier=bird.identifier, kind="post", occurred_at=chirp.at(anchor).astimezone(UTC),
+                    channel="social", attributes={"network": "birdsong", "topic": chirp.topic},
+                )  # fmt: skip
 
 
 class _Day:
