@@ -25,11 +25,6 @@ def identifier_of(account: SocialAccount) -> str:
     return text
 
 
-def get_social_account(*, user: User, pk: int) -> SocialAccount | None:
-    """The user's social account of that number; None where it is nobody's or somebody else's."""
-    return SocialAccount.objects.filter(user=user, pk=pk).first()
-
-
 def count_social_account(
     *, customer: Customer, account: SocialAccount, now: datetime
 ) -> identity.Link:

@@ -7,14 +7,20 @@ table; no view names a role. ``docs/roles.md`` is made from it.
 from enum import StrEnum
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rules.predicates import Predicate
 
-from accounts.models import Brand, Customer, LinkEvent, StaffRole, User
+from accounts.models import Brand, Customer, Identifier, LinkEvent, StaffRole, User
 from scoring.models import Action, Badge, BadgeShare, Venue
+
+# No row has a number of more digits.
+LONGEST_NUMBER = 18
 
 # --- staff ---------------------------------------------------------------------------------------
 
@@ -206,6 +212,27 @@ def get_action(customer: Customer, action_id: int) -> Action:
         pk=action_id,
         identifier__customer=customer,
     )
+
+
+def get_identifier(customer: Customer, number: str) -> Identifier:
+    """One of the customer's identifiers, by its number as it was sent. Raises Http404 for anyone else's."""
+    return get_object_or_404(customer.identifiers, pk=_read_number(number))
+
+
+def get_social_account(user: User | AnonymousUser, number: str) -> SocialAccount:
+    """One of the social accounts of a login. Raises Http404 for anyone else's."""
+    return get_object_or_404(SocialAccount, user_id=user.pk, pk=_read_number(number))
+
+
+def get_address(user: User | AnonymousUser, number: str) -> EmailAddress:
+    """One of the e-mail addresses of a login. Raises Http404 for anyone else's."""
+    return get_object_or_404(EmailAddress, user_id=user.pk, pk=_read_number(number))
+
+
+def _read_number(text: str) -> int:
+    if not text.isdecimal() or len(text) > LONGEST_NUMBER:
+        raise Http404
+    return int(text)
 
 
 def venues(brand: Brand) -> QuerySet[Venue]:

@@ -14,6 +14,7 @@ from loyalty.pages import (
     explained,
     issuing,
     join,
+    linked,
     live,
     me,
     objection,
@@ -97,4 +98,5 @@ urlpatterns = [
     path("b/<slug:slug>/board/points", board.points, name="board_points"),
     path("b/<slug:slug>/rhythm", rhythm.rhythm, name="rhythm"),
     path("b/<slug:slug>/me", me.me, name="me"),
+    path("b/<slug:slug>/linked", linked.linked, name="linked"),
 ]

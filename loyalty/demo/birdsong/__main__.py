@@ -65,7 +65,7 @@ def make_people() -> None:
             user.set_password(PASSWORD)
             user.save(update_fields=["password"])
     client_id, secret = settings.CLIENT
-    client = Client(id=client_id, name="Laurel")
+    client = Client.objects.filter(pk=client_id).first() or Client(id=client_id, name="Laurel")
     client.set_secret(secret)
     client.set_scopes(["openid", "profile"])
     client.set_redirect_uris(settings.CALLBACKS)
