@@ -134,6 +134,8 @@ OWN = {
     "rules-own": View("/b/{slug}/rules"),
     "help-own": View("/b/{slug}/help"),
     "me": View("/b/{slug}/me"),
+    "linked": View("/b/{slug}/linked"),
+    "linked-wrong": View("/b/{slug}/linked", press(SEND)),
     "log-out": View("/accounts/logout/"),
     "not-found-own": View("/b/{slug}/nowhere"),
     "forbidden": View("/b/{slug}/goes-wrong/forbidden"),

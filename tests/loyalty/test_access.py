@@ -88,6 +88,7 @@ PAGES: dict[str, tuple[Answers, Answers]] = {
     "board": (OWN, OWN),
     "rhythm": (OWN, OWN),
     "me": (OWN, OWN),
+    "linked": (OWN, OWN),
     "receipt": (THINGS, NONE),
     "claim_photo": (THINGS, NONE),
     "kept_photo": (THINGS, NONE),
