@@ -7,6 +7,7 @@ file twice changes nothing, since every line carries its own key.
 
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ def read_csv(stream: BinaryIO, *, kinds: Iterable[ActionKind]) -> Iterator[Line 
     """Read actions as CSV with a header: the columns are named as the fields of a JSON line.
 
     Attributes are columns named ``attributes.NAME`` and are read as the row's kind declares them.
-    An empty cell is a missing value. UTF-8; separated by commas, semicolons or tabs.
+    An empty cell is a missing value. UTF-8; separated by commas, semicolons or tabs. The apostrophe that keeps
+    spreadsheet programs from taking a text for a formula is no part of the text.
     A header that misses a column or has an unknown one is refused, and nothing below it is read.
     """
     declared = {kind.slug: kind.attributes for kind in kinds}
@@ -212,6 +214,7 @@ class _Cells(NamedTuple):
 
 
 _Text = tuple[int, str | None]
+_GUARDED = re.compile(r"'+[=+\-@\t\r\n]")
 
 
 def _csv_rows(stream: BinaryIO) -> Iterator[_Cells | Refusal]:
@@ -257,7 +260,10 @@ def _csv_row(taken: list[_Text], delimiter: str, *, is_end: bool) -> _Cells | Re
     if len(texts) < len(taken):
         return unclosed
     try:
-        [cells] = csv.reader(texts, delimiter=delimiter, strict=True)
+        [cells] = [
+            [cell[1:] if _GUARDED.match(cell) else cell for cell in row]
+            for row in csv.reader(texts, delimiter=delimiter, strict=True)
+        ]
     except csv.Error as error:
         is_open = str(error) == "unexpected end of data"
         return None if is_open and not is_end and len(taken) < MOST_LINES_PER_ROW else unclosed

@@ -156,6 +156,11 @@ def find_kept_photo(customer: Customer, name: str) -> KeptPhoto | None:
     return KeptPhoto(*kept) if kept and kept[0] == name else None
 
 
+def drop_kept_photo(customer_id: int) -> None:
+    """Drop the photo that a customer's form kept, if there is one."""
+    cache.delete(f"photo:{customer_id}")
+
+
 @require_safe
 @customer_page
 def kept_photo(request: HttpRequest, customer: Customer, name: uuid.UUID) -> HttpResponse:
@@ -187,7 +192,7 @@ def purchase(request: HttpRequest, customer: Customer) -> HttpResponse:
                     customer=customer, claim=claim, token=token, now=now
                 )
                 if outcome.status != "refused" and outcome.action_id is not None:
-                    cache.delete(f"photo:{customer.pk}")
+                    drop_kept_photo(customer.pk)
                     address = reverse("result", args=[brand.slug, outcome.action_id])
                     return outbox.received(request, address)
                 field = outcome.field if outcome.field in form.fields else None

@@ -20,6 +20,7 @@ from loyalty.pages import (
     objection,
     outbox,
     photo,
+    privacy,
     purchase,
     result,
     rhythm,
@@ -98,5 +99,8 @@ urlpatterns = [
     path("b/<slug:slug>/board/points", board.points, name="board_points"),
     path("b/<slug:slug>/rhythm", rhythm.rhythm, name="rhythm"),
     path("b/<slug:slug>/me", me.me, name="me"),
+    path("b/<slug:slug>/me/download.<slug:ending>", privacy.download, name="download"),
+    path("b/<slug:slug>/me/leave", privacy.leave, name="leave"),
+    path("accounts/erase/", privacy.erase_login, name="erase_login"),
     path("b/<slug:slug>/linked", linked.linked, name="linked"),
 ]

@@ -1,0 +1,105 @@
+"""What belongs to one person: the customers who are them, and what the staff's log says about those."""
+
+from collections.abc import Iterable
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast
+
+from accounts.identity import OWN_SCHEME
+from accounts.models import Customer, Dispute, Identifier, LinkCode, LinkEvent, User
+from scoring.models import Action, BadgeShare, Evidence, Objection
+
+
+def with_merged(customers: Iterable[int]) -> list[int]:
+    """These customers and whoever was merged into them, or into those."""
+    found, new = set(customers), set(customers)
+    while new:
+        merged = Customer.objects.filter(merged_into__in=new).values_list("pk", flat=True)
+        new = set(merged) - found
+        found |= new
+    return sorted(found)
+
+
+def left_behind(customers: Iterable[int]) -> list[int]:
+    """Unclaimed customers who hold nothing but what these once proved to be theirs, and unlinked again.
+
+    It is theirs still, and nobody else's. Whoever holds anything beside it may be somebody else.
+    """
+    unlinked = LinkEvent.objects.filter(
+        from_customer__in=list(customers), type=LinkEvent.Type.UNLINK
+    )
+    others = Identifier.objects.filter(customer=OuterRef("pk")).exclude(
+        Q(scheme=OWN_SCHEME) | Q(pk__in=unlinked.values("identifier"))
+    )
+    return list(
+        Customer.objects.filter(
+            Exists(
+                Identifier.objects.filter(
+                    customer=OuterRef("pk"), pk__in=unlinked.values("identifier")
+                )
+            ),
+            ~Exists(others),
+            user=None,
+            erased_at=None,
+            merged_into=None,
+        ).values_list("pk", flat=True)
+    )
+
+
+def identifiers_of(customers: Iterable[int]) -> list[int]:
+    """The identifiers that these customers hold."""
+    held = Identifier.objects.filter(customer__in=list(customers)).order_by("pk")
+    return list(held.values_list("pk", flat=True))
+
+
+def disputes_of(customers: list[int]) -> QuerySet[Dispute]:
+    """Disputes in which these customers have a part, or about what they hold."""
+    return Dispute.objects.filter(
+        Q(claimant__in=customers) | Q(holder__in=customers) | Q(identifier__customer__in=customers)
+    )
+
+
+def codes_of(customers: list[int]) -> QuerySet[LinkCode]:
+    """Linking codes that these customers used, or that were made for what they hold."""
+    made_for = Identifier.objects.filter(
+        customer__in=customers,
+        brand=OuterRef("brand"),
+        scheme=OuterRef("scheme"),
+        value=OuterRef("value"),
+    )
+    return LinkCode.objects.filter(Q(used_by__in=customers) | Exists(made_for))
+
+
+def log_about(customers: list[int], user: User | None) -> QuerySet[LogEntry]:
+    """What the admin's log says about these customers, what is theirs, and their login."""
+    of_customers: tuple[QuerySet[Model], ...] = (
+        Customer.objects.filter(pk__in=customers),
+        Identifier.objects.filter(customer__in=customers),
+        Action.objects.filter(identifier__customer__in=customers),
+        Evidence.objects.filter(action__identifier__customer__in=customers),
+        Objection.objects.filter(action__identifier__customer__in=customers),
+        BadgeShare.objects.filter(customer__in=customers),
+        disputes_of(customers),
+        codes_of(customers),
+    )
+    of_login: tuple[QuerySet[Model], ...] = (
+        (
+            User.objects.filter(pk=user.pk),
+            EmailAddress.objects.filter(user=user),
+            SocialAccount.objects.filter(user=user),
+        )
+        if user
+        else ()
+    )
+    about = Q(pk=None)
+    for rows in (*of_customers, *of_login):
+        about |= Q(
+            content_type=ContentType.objects.get_for_model(rows.model),
+            # The log has the numbers as texts.
+            object_id__in=rows.values_list(Cast("pk", CharField())),
+        )
+    return LogEntry.objects.filter(about)
