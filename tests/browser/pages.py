@@ -134,6 +134,8 @@ OWN = {
     "rules-own": View("/b/{slug}/rules"),
     "help-own": View("/b/{slug}/help"),
     "me": View("/b/{slug}/me"),
+    "leave": View("/b/{slug}/me/leave"),
+    "leave-wrong": View("/b/{slug}/me/leave", press(SEND)),
     "linked": View("/b/{slug}/linked"),
     "linked-wrong": View("/b/{slug}/linked", press(SEND)),
     "log-out": View("/accounts/logout/"),
@@ -147,7 +149,7 @@ NO_PAGES = {
     "styles": {"look"},
     "about the app": {"manifest", "icon"},
     "pictures": {"claim_photo", "kept_photo", "badge_image", "shared_image", "achievement_image"},
-    "data": {"live", "live_state", "explained_json", "explained_csv", "outbox"},
+    "data": {"live", "live_state", "explained_json", "explained_csv", "outbox", "download"},
     "credentials": {
         "badge_credential",
         "shared_credential",

@@ -88,6 +88,10 @@ PAGES: dict[str, tuple[Answers, Answers]] = {
     "board": (OWN, OWN),
     "rhythm": (OWN, OWN),
     "me": (OWN, OWN),
+    "download": (OWN, NONE),
+    "leave": (OWN, OWN),
+    # Whoever is signed in confirms first who they are.
+    "erase_login": (TAKEN, TAKEN),
     "linked": (OWN, OWN),
     "receipt": (THINGS, NONE),
     "claim_photo": (THINGS, NONE),
@@ -164,6 +168,7 @@ class Site:
             "icon": ("any", 192, icon_mark(brand)),
             "look": (theme.fingerprint(brand.colour),),
             "source": ("purchases",),
+            "download": ("json",),
             "receipt": (self.claim.pk,),
             "claim_photo": (self.claim.pk,),
             "object": (self.claim.pk,),
@@ -178,7 +183,7 @@ class Site:
             "achievement_image": ("regular", 1),
             "credential_status": (0,),
         }
-        if name in {"brands", "worker", "offline", "live"}:
+        if name in {"brands", "worker", "offline", "live", "erase_login"}:
             return reverse(name)
         if name in {"shared_badge", "shared_image"}:
             return reverse(name, args=[share])
@@ -210,7 +215,7 @@ def check(site: Site, name: str, ask: str, answers: Answers) -> None:
         answer = getattr(site.clients[person], ask)(url)
         assert answer.status_code == expected, f"{name} {person} {ask}: {answer.status_code}"
         if person != "owner":
-            said = answer.content.decode("utf-8", "replace")
+            said = b"".join(answer).decode("utf-8", "replace")
             assert not [secret for secret in site.secrets if secret in said], f"{name} {person}"
 
 
