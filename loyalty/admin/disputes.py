@@ -99,7 +99,7 @@ class DisputesPage(BrandPage):
             brand=self.brand,
             type=DataUse.Type.CHANGE,
             purpose=Purpose.SCORE,
-            title=_("dispute decided"),
+            title="dispute",
             by=self.user,
             role=access.role_of(self.user, self.brand),
             customers=[dispute.claimant_id, dispute.identifier.customer_id],

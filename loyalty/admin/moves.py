@@ -51,13 +51,13 @@ class CustomerPage(BrandPage):
         """Who does it."""
         return cast("User", self.request.user)
 
-    def changed(self, title: str, *customers: Customer) -> None:
-        """Record that something of these customers was changed; each of them sees it."""
+    def changed(self, what: str, *customers: Customer) -> None:
+        """Record that something of these customers was changed, a key of ``uses.CHANGES``; each of them sees it."""
         record_use(
             brand=self.brand,
             type=DataUse.Type.CHANGE,
             purpose=Purpose.SCORE,
-            title=title,
+            title=what,
             by=self.user,
             role=access.role_of(self.user, self.brand),
             customers=[customer.pk for customer in customers],
@@ -138,7 +138,7 @@ class MergePage(CustomerPage):
         except identity.IdentityError as error:
             form.add_error(None, str(error))
             return self.answer(kept, merged, form, status=422)
-        self.changed(_("merged"), kept, merged)
+        self.changed("merge", kept, merged)
         messages.success(
             request,
             _("%(merged)s is now part of %(kept)s. The score follows within seconds.")
@@ -228,7 +228,7 @@ class IdentitiesPage(CustomerPage):
         except identity.IdentityError as error:
             messages.error(request, str(error))
             return redirect(page_of(customer))
-        self.changed(_("split"), customer, new)
+        self.changed("split", customer, new)
         messages.success(
             request,
             ngettext(
@@ -253,7 +253,7 @@ class IdentitiesPage(CustomerPage):
         except identity.IdentityError as error:
             messages.error(self.request, str(error))
             return redirect(page_of(customer))
-        self.changed(_("unlinked"), customer)
+        self.changed("unlink", customer)
         messages.success(self.request, _("Unlinked. The score follows within seconds."))
         return redirect(page_of(customer))
 
@@ -275,7 +275,7 @@ class UndoPage(CustomerPage):
         except identity.IdentityError as error:
             messages.error(request, str(error))
             return redirect(page_of(customer))
-        self.changed(_("undone"), *moved)
+        self.changed("undo", *moved)
         messages.success(
             request, _("Undone. What still lay where it was put is back; scores follow.")
         )

@@ -134,6 +134,7 @@ OWN = {
     "rules-own": View("/b/{slug}/rules"),
     "help-own": View("/b/{slug}/help"),
     "me": View("/b/{slug}/me"),
+    "known": View("/b/{slug}/known"),
     "leave": View("/b/{slug}/me/leave"),
     "leave-wrong": View("/b/{slug}/me/leave", press(SEND)),
     "linked": View("/b/{slug}/linked"),

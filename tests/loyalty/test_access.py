@@ -88,6 +88,7 @@ PAGES: dict[str, tuple[Answers, Answers]] = {
     "board": (OWN, OWN),
     "rhythm": (OWN, OWN),
     "me": (OWN, OWN),
+    "known": (OWN, NONE),
     "download": (OWN, NONE),
     "leave": (OWN, OWN),
     # Whoever is signed in confirms first who they are.

@@ -91,7 +91,7 @@ def test_no_cookie_decides_over_a_kept_style_sheet(customer: Person) -> None:
 
 def test_me_leads_on(customer: Person) -> None:
     page = customer.client().get("/b/foxglove/me").content.decode()
-    for name in ("help", "rules", "score/explained", "board"):
+    for name in ("help", "rules", "linked", "known", "board", "rhythm"):
         assert f'href="/b/foxglove/{name}"' in page
 
 
