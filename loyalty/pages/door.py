@@ -96,8 +96,16 @@ class DoorAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return required
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
-        """Upstream's, and a code by mail for those who have none of them."""
-        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        """Upstream's in our words, and a code by mail for those who have none of them."""
+        words = {
+            "reauthenticate": _("Use the password"),
+            "mfa_reauthenticate": _("Use a code of the app, or a recovery code"),
+            "mfa_reauthenticate:webauthn": _("Use a passkey"),
+        }
+        methods = [
+            method | {"description": words[method["id"]]}
+            for method in super().get_reauthentication_methods(user)
+        ]
         if not methods and user.is_authenticated:
             url = reverse("reauthenticate_by_code")
             return [{"id": "code", "description": _("Use a code by mail"), "url": url}]

@@ -31,6 +31,7 @@ EMAIL = _("E-mail address")
 CODE = _("Code")
 NEW_PASSWORD = _("New password")
 AGAIN = _("The same again")
+RULES = _("At least 8 characters, and none of those that everybody uses.")
 KEY_NAME = _("Name of the passkey")
 
 
@@ -44,6 +45,8 @@ class Plain(forms.Form):
         for name, field in self.fields.items():
             field.label = self.labels.get(name, field.label)
             field.widget.attrs.pop("placeholder", None)
+            if name == "password1":
+                field.help_text = RULES
             if name == "email":
                 field.error_messages |= {
                     "required": _("Enter an e-mail address"),

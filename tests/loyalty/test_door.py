@@ -1,8 +1,6 @@
 """Signing in, and the pages about one's own sign-in: each reachable one, in our look; sessions; recovery."""
 
-import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,25 +8,31 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
 from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from django.utils import timezone
 
 from accounts.models import User
 from loyalty.management.terminal import Refused
 from loyalty.pages.security import device_of
-from tests.passkeys import Passkey
+from tests.loyalty.signing_in import (
+    FIREFOX,
+    PASSWORD,
+    SECRET,
+    add_passkey,
+    code_in_mail,
+    confirm,
+    confirmed,
+    signed_in,
+    use_passkey,
+)
 from tests.people import Person, join
 
 pytestmark = pytest.mark.django_db
 
-SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-PASSWORD = "correct horse battery"
-FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0"
 
 # To GET: as nobody, and as somebody who is signed in and has a password, an app, a passkey and recovery codes.
 PAGES = {
@@ -89,67 +93,6 @@ def test_every_address_of_signing_in_is_in_the_table() -> None:
         name for name in names_below("accounts/") if name in PAGES or not ELSEWHERE.match(name)
     }
     assert names == PAGES.keys()
-
-
-def confirmed(user: User, password: str = PASSWORD) -> User:
-    """A user with a password and a confirmed address."""
-    user.set_password(password)
-    user.save()
-    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
-    return user
-
-
-def signed_in(user: User, password: str = PASSWORD, **headers: str) -> Client:
-    """A browser in which the user signed in by password, and by the app where there is one."""
-    client = Client(headers=headers or {"user-agent": FIREFOX})
-    answer = client.post("/accounts/login/", {"login": user.email, "password": password})
-    assert answer.status_code == 302, answer.content
-    if answer["Location"] == reverse("mfa_authenticate"):
-        answer = client.post(reverse("mfa_authenticate"), {"code": app_code()})
-    assert "_auth_user_id" in client.session
-    return client
-
-
-def app_code() -> str:
-    """What the app shows now."""
-    step = int(timezone.now().timestamp()) // 30
-    return f"{hotp_value(SECRET, step):06d}"
-
-
-def code_in_mail() -> str:
-    """The code of the newest mail."""
-    found = re.search(r"^ {4}(\S+)$", str(mail.outbox[-1].body), flags=re.MULTILINE)
-    assert found, mail.outbox[-1].body
-    return found[1]
-
-
-def add_passkey(browser: Client, user: User, **made: Any) -> Passkey:
-    """A passkey that the user adds on the page for it; the browser must have confirmed that it is them."""
-    page = browser.get("/accounts/2fa/webauthn/add/")
-    options = page.context["js_data"]["creation_options"]
-    passkey = Passkey(options["publicKey"]["user"]["id"], **made)
-    form = {"name": "Phone", "credential": json.dumps(passkey.made(options))}
-    browser.post("/accounts/2fa/webauthn/add/", form)
-    return passkey
-
-
-def use_passkey(client: Client, passkey: Passkey, **form: str) -> Any:
-    """Sign in with a passkey."""
-    asked = client.get("/accounts/2fa/webauthn/login/", headers={"accept": "application/json"})
-    used = passkey.used(asked.json()["request_options"])
-    return client.post("/accounts/2fa/webauthn/login/", {"credential": json.dumps(used), **form})
-
-
-def confirm(browser: Client) -> None:
-    """Make it so that the browser's user has just confirmed that it is them."""
-    session = browser.session
-    records = session.get("account_authentication_methods", [])
-    session["account_authentication_methods"] = [
-        *records,
-        {"method": "password", "at": time.time(), "reauthenticated": True},
-    ]
-    session["account_authentication_methods_user"] = session["_auth_user_id"]
-    session.save()
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
