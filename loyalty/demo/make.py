@@ -18,7 +18,7 @@ from accounts.identity import join_brand, link_identifier
 from accounts.models import Brand, Customer, Identifier, StaffRole, User
 from loyalty.demo import foxglove, harbour, story
 from loyalty.demo.birdsong.people import JUNIPER
-from loyalty.demo.people import LOGINS, MANAGER, MARKETER, Login, Person, make_people
+from loyalty.demo.people import LOGINS, MANAGER, STAFF, Login, Person, make_people
 from loyalty.intake.forms import get_identifier
 from loyalty.intake.purchases import Claim, record_purchase_claim
 from scoring.actions import record_actions
@@ -58,8 +58,8 @@ def _make_foxglove(now: datetime) -> Made:
     anchor = _anchor(brand)
     people = make_people(shops=foxglove.SHOPS)
     customers = _join(brand, people, anchor)
-    _hire(brand, MANAGER, StaffRole.Role.MANAGER)
-    _hire(brand, MARKETER, StaffRole.Role.MARKETER)
+    for role, login in STAFF.items():
+        _hire(brand, login, StaffRole.Role(role))
     _publish_foxglove(brand, anchor)
     _offer_badges(brand, foxglove.BADGES)
     rows = story.rows(
@@ -184,7 +184,7 @@ def _join_one(brand: Brand, person: Person, user: User, anchor: date) -> Custome
 
 def _users(logins: Sequence[Login]) -> dict[str, User]:
     """Users by address, made where missing, with an address that counts as confirmed."""
-    passwords = {login.email: login.password for login in LOGINS.values()}
+    passwords = {login.email: login.password for login in (*LOGINS.values(), *STAFF.values())}
     known = set(
         User.objects.filter(email__in=[login.email for login in logins]).values_list(
             "email", flat=True

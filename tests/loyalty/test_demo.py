@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.models import Brand, Customer, StaffRole, User
 from loyalty.demo import foxglove, harbour, story
 from loyalty.demo.make import Made, make_demo
-from loyalty.demo.people import CUSTOMER, LOGINS, MANAGER, MARKETER, make_people
+from loyalty.demo.people import CUSTOMER, LOGINS, STAFF, make_people
 from loyalty.intake import check_ins, purchases, usage
 from loyalty.intake.forms import get_identifier
 from scoring.badges import badges_of, rarity_of
@@ -195,10 +195,11 @@ def test_some_are_not_claimed_and_some_claims_wait(made: list[Made]) -> None:
 
 def test_everyone_can_sign_in_and_staff_are_staff(made: list[Made]) -> None:
     """Each login has its password; the customer is nobody's staff."""
-    for login in LOGINS.values():
+    for login in (*LOGINS.values(), *STAFF.values()):
         assert User.objects.get(email=login.email).check_password(login.password)
     roles = StaffRole.objects.filter(brand=made[0].brand).values_list("user__email", "role")
-    assert set(roles) == {(MANAGER.email, "manager"), (MARKETER.email, "marketer")}
+    assert set(roles) == {(login.email, role) for role, login in STAFF.items()}
+    assert set(STAFF) == set(StaffRole.Role.values)
     assert Customer.objects.filter(user__email=CUSTOMER.email).count() == 2
 
 
