@@ -752,7 +752,7 @@ def resolve_identifiers(
     are added in one order everywhere, so that two callers at once cannot wait for each other.
     """
     wanted = sorted(set(identifiers))
-    found = _ids_of(brand, wanted)
+    found = find_identifiers(brand=brand, identifiers=wanted)
     missing = [pair for pair in wanted if pair not in found]
     if not missing:
         return found
@@ -784,11 +784,19 @@ def resolve_identifiers(
             """,
             [OWN_SCHEME, now, now, sorted(used)],
         )
-    return found | _ids_of(brand, missing)
+    return found | find_identifiers(brand=brand, identifiers=missing)
 
 
-def _ids_of(brand: Brand, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def find_identifiers(
+    *, brand: Brand, identifiers: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """The ids of those identifiers, each given as (scheme, value), that somebody has.
+
+    Until the end of the transaction they are not erased: a person who is being erased has them no more.
+    """
+    pairs = sorted(set(identifiers))
     with connection.cursor() as cursor:
+        # The lock is the one that each row which refers to them takes anyway.
         cursor.execute(
             """
             SELECT identifier.scheme, identifier.value, identifier.id
@@ -796,6 +804,7 @@ def _ids_of(brand: Brand, pairs: list[tuple[str, str]]) -> dict[tuple[str, str],
             JOIN accounts_identifier AS identifier
                 ON identifier.brand_id = %s AND identifier.scheme = wanted.scheme
                 AND identifier.value = wanted.value
+            FOR KEY SHARE OF identifier
             """,
             [[scheme for scheme, _value in pairs], [value for _scheme, value in pairs], brand.pk],
         )

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 from django.db import connection, transaction
 from django.dispatch import Signal
+from django.utils.translation import gettext as _
 
-from accounts.identity import resolve_identifiers
+from accounts.identity import OWN_SCHEME, find_identifiers, resolve_identifiers
 from accounts.models import Brand
 
 from .models import Posting
@@ -107,9 +108,9 @@ def _store_actions(
     outcomes: list[Outcome | None],
     now: datetime,
 ) -> None:
-    identifiers = resolve_identifiers(
-        brand=brand, identifiers=[checked.identifier for checked in actions.values()], now=now
-    )
+    identifiers = _identified(brand, actions, outcomes, now)
+    if not actions:
+        return
     firsts = _first_of_each(
         {place: checked.row for place, checked in actions.items()},
         lambda row: (row.origin, row.external_id),
@@ -172,6 +173,50 @@ def _store_actions(
                 _MARK_ACTIONS,
                 {**_mark_parameters(brand, now), "actions": list(new.values())},
             )
+
+
+def _identified(
+    brand: Brand,
+    actions: dict[int, _Checked],
+    outcomes: list[Outcome | None],
+    now: datetime,
+) -> dict[tuple[str, str], int]:
+    """The ids of the actions' identifiers, made where nobody has them.
+
+    Two kinds of rows make none, and are answered and taken out: a repeat of what somebody did who was erased, which
+    must not bring their identifier back; and what names a number of Laurel's own that nobody has, or no more.
+    """
+    found = find_identifiers(
+        brand=brand, identifiers=[checked.identifier for checked in actions.values()]
+    )
+    unknown = {place: row for place, row in actions.items() if row.identifier not in found}
+    if not unknown:
+        return found
+    repeats = _repeats_of_erased(brand, unknown)
+    for place, checked in unknown.items():
+        if place in repeats:
+            outcomes[place] = Outcome("repeated", action_id=repeats[place])
+        elif checked.identifier[0] == OWN_SCHEME:
+            outcomes[place] = Outcome("refused", "identifier", _("nobody has this number"))
+        else:
+            continue
+        del actions[place]
+    left = [checked.identifier for place, checked in unknown.items() if place in actions]
+    return found | resolve_identifiers(brand=brand, identifiers=left, now=now)
+
+
+def _repeats_of_erased(brand: Brand, actions: dict[int, _Checked]) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _REPEATS_OF_ERASED,
+            {
+                "brand": brand.pk,
+                "place": list(actions),
+                "origin": [checked.row.origin for checked in actions.values()],
+                "external_id": [checked.row.external_id for checked in actions.values()],
+            },
+        )
+        return dict(cursor.fetchall())
 
 
 def _store_amendments(
@@ -359,6 +404,15 @@ FROM unnest(%(place)s::int[], %(identifier)s::bigint[], %(kind)s::bigint[], %(ve
 JOIN scoring_action AS action ON action.brand_id = %(brand)s AND action.origin = row.origin
     AND action.external_id = row.external_id
 JOIN accounts_identifier AS identifier ON identifier.id = action.identifier_id
+"""
+
+# Grain: one row whose key is that of an action of somebody who was erased. Index: the key of actions.
+_REPEATS_OF_ERASED = """
+SELECT row.place, action.id
+FROM unnest(%(place)s::int[], %(origin)s::text[], %(external_id)s::text[]) AS row (place, origin, external_id)
+JOIN scoring_action AS action ON action.brand_id = %(brand)s AND action.origin = row.origin
+    AND action.external_id = row.external_id
+JOIN accounts_identifier AS identifier ON identifier.id = action.identifier_id AND identifier.scheme = 'erased'
 """
 
 # Grain: one new amendment, with its action where that has come already.

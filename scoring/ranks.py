@@ -33,6 +33,8 @@ REBUILD_SECONDS = 120
 Row = tuple[int, Decimal | None, int]
 # What stands for the score of somebody who has none.
 NO_SCORE = -1
+# No score is ever written as often; as large as Redis and browsers count exactly.
+LAST_REVISION = 2**53 - 1
 
 _WRITE = """
 for i = 1, #ARGV, 3 do
@@ -170,11 +172,11 @@ def catch_up(*, brand_id: int, now: datetime) -> int:
 
 
 def forget_rank(*, brand_id: int, customer_id: int) -> None:
-    """Take a customer who is erased out of the ranks. Raises redis.RedisError where Redis is away."""
-    scores, revisions, _complete = keys_of(brand_id)
-    client = redis_client()
-    client.zrem(scores, str(customer_id))
-    client.hdel(revisions, str(customer_id))
+    """Take a customer who is erased out of the ranks. Raises redis.RedisError where Redis is away.
+
+    The last of all revisions stays: whatever a worker that is late still writes is older.
+    """
+    write_ranks(brand_id=brand_id, rows=[(customer_id, None, LAST_REVISION)])
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
