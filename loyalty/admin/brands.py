@@ -34,11 +34,14 @@ def time_zones() -> list[tuple[str, str]]:
 
 
 class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A brand's name, promise, place in the world, colour and seasons."""
+    """A brand's name, promise, place in the world, colour, seasons, and how far back a link counts."""
 
     class Meta:
         model = Brand
-        fields = ("name", "slug", "promise", "time_zone", "currency", "colour", "season")
+        fields = (
+            *("name", "slug", "promise", "time_zone", "currency", "colour", "season"),
+            "credit_days",
+        )
         widgets: ClassVar[dict[str, Any]] = {"colour": UnfoldAdminColorInputWidget()}
         help_texts: ClassVar[dict[str, Any]] = {
             "slug": _("The last part of the brand's address. It stays as it is."),
@@ -47,6 +50,10 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
             "colour": _("Ink, surfaces and borders of the customer's pages are derived from it."),
             "season": _(
                 "How long a board runs. A change keeps what is closed, and counts no day twice."
+            ),
+            "credit_days": _(
+                "How far back actions count that arrived before a customer linked the card, address or account. "
+                "A change is for what is linked from now on."
             ),
         }
 

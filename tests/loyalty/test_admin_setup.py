@@ -198,13 +198,14 @@ def test_an_operator_adds_a_brand(db: None) -> None:
         "currency": "nzd",
         "colour": "#123456",
         "season": "month",
+        "credit_days": "90",
     }
     assert client.post(url, data | {"time_zone": "Mars/Olympus"}).status_code == 200
     assert client.post(url, data | {"season": "decade"}).status_code == 200
     assert client.post(url, data | {"colour": "red"}).status_code == 200
     assert client.post(url, data).status_code == 302
     brand = Brand.objects.get(slug="quay")
-    assert (brand.currency, brand.season) == ("NZD", "month")
+    assert (brand.currency, brand.season, brand.credit_days) == ("NZD", "month", 90)
     # Nothing is published yet, and every page of its rules says so without failing.
     for name in ("rules", "shape", "publish", "versions", "top_customers"):
         page = reverse(f"admin:{name}", kwargs={"slug": "quay"})
