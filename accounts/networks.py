@@ -171,7 +171,8 @@ def _openid(environment: Mapping[str, str]) -> list[Network]:
     reserved = _TAKEN | {network.id for network in KNOWN} | {network.scheme for network in KNOWN}
     found: list[Network] = []
     for name in names:
-        if not _ID.fullmatch(name) or name in reserved | {"mastodon", "birdsong"}:
+        taken = reserved | {"mastodon", "birdsong"} | {network.id for network in found}
+        if not _ID.fullmatch(name) or name in taken:
             raise NetworkError(
                 f"LAUREL_OIDC lists names of small letters and digits that nothing else has; {name!r} is none."
             )

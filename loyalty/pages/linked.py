@@ -65,7 +65,8 @@ class DisconnectForm(AnyDisconnectForm):  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any]:
         """Leave out what is asked of people who would have no way in without the account."""
-        return self.cleaned_data
+        cleaned: dict[str, Any] = self.cleaned_data
+        return cleaned
 
 
 class Linked(NamedTuple):
@@ -95,7 +96,8 @@ def linked(request: HttpRequest, customer: Customer) -> HttpResponse:
     if request.method != "POST":
         return _show(request, customer, CodeForm())
     if network := request.POST.get("connect"):
-        return _connect(request, customer, network)
+        there: HttpResponse = _connect(request, customer, network)
+        return there
     if "unlink" in request.POST:
         return _unlink(request, customer, request.POST["unlink"])
     if "account" in request.POST or "address" in request.POST:
@@ -104,7 +106,7 @@ def linked(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 
 # Whoever found a signed-in browser shall not link an account of their own.
-@reauthentication_required(app="allauth.socialaccount")
+@reauthentication_required(app="allauth.socialaccount")  # type: ignore[untyped-decorator]
 def _connect(request: HttpRequest, customer: Customer, name: str) -> HttpResponse:
     if name not in settings.LAUREL_NETWORKS:
         raise Http404

@@ -80,7 +80,7 @@ KEY_FILE = HOME / "birdsong.pem"
 CALLBACK = "/accounts/oidc/birdsong/login/callback/"
 # A loopback address is good for any port of this machine.
 CALLBACKS = [f"{LAUREL_SITE_URL.rstrip('/')}{CALLBACK}", f"http://127.0.0.1{CALLBACK}"]
-PORT = urlsplit(BIRDSONG_URL).port
+PORT = urlsplit(BIRDSONG_URL).port or 80
 
 LOGGING = {
     "version": 1,

@@ -28,13 +28,12 @@ class SignInForm(forms.Form):
         error_messages={"required": "Choose who you are"},
     )
     password = forms.CharField(widget=forms.PasswordInput)
-    user: User | None = None
+    user: Any = None
 
     def clean(self) -> dict[str, Any]:
         """Find the person."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        found = authenticate(username=cleaned.get("handle"), password=cleaned.get("password"))
-        self.user = found if isinstance(found, User) else None
+        self.user = authenticate(username=cleaned.get("handle"), password=cleaned.get("password"))
         if self.user is None and not self.errors:
             self.add_error("password", f"That is not it. The password here is {PASSWORD}")
         return cleaned
