@@ -580,6 +580,8 @@ class BadgeEarned(models.Model):
                 condition=models.Q(revoked_at=None),
                 name="badge_holders",
             ),
+            # With those that were taken back, which no other index has.
+            models.Index(fields=["customer"], name="badge_earned_of_customer"),
         ]
         triggers = [pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete)]
 
