@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from accounts import identity
+from accounts.consent import asked_for
 from accounts.models import Brand, User
 from loyalty import access
+from loyalty.pages.choices import joining_address
 from loyalty.pages.door import address_of, is_own_address
 from loyalty.pages.frame import JOINING
 
@@ -127,4 +129,6 @@ def _join_signed_in(request: HttpRequest, brand: Brand, user: User, back: str) -
         messages.success(
             request, _("Welcome. Your score with %(brand)s starts here.") % {"brand": brand}
         )
+        if asked_for(brand=brand):
+            return redirect(joining_address(brand, back))
     return redirect(back or reverse("score", args=[brand.slug]))

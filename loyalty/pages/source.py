@@ -1,4 +1,4 @@
-"""One of the six sources: what drives it, how it is measured, and the awards that make its worth."""
+"""One of the six sources: what drives it, how it is measured, the awards that make its worth, and its switch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
+from accounts.choices import is_off, switch_source
 from accounts.models import Customer
 from loyalty.pages.explained import explain_day, read_day
 from loyalty.pages.frame import score_page, show
@@ -109,14 +111,19 @@ def _read_number(text: str) -> int:
     return number
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @score_page
 def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpResponse:
-    """What one source is worth and why; ``?page=`` goes on with its lines."""
+    """What one source is worth and why; ``?page=`` goes on with its lines. Or switch it off, or on again."""
     try:
         wanted = Source.from_slug(source_slug)
     except KeyError:
         raise Http404 from None
+    if request.method == "POST":
+        if request.POST.get("on") in {"yes", "no"}:
+            on = request.POST["on"] == "yes"
+            switch_source(customer=customer, source=wanted, on=on, now=timezone.now())
+        return redirect(f"{request.path}#share")
     day = read_day(request, customer)
     explanation = explain_day(customer, day)
     receipt = next((part for part in explanation.sources if part.source == wanted), None)
@@ -135,6 +142,7 @@ def source(request: HttpRequest, customer: Customer, source_slug: str) -> HttpRe
         here="score",
         day=day,
         receipt=receipt,
+        is_off=is_off(customer=customer, source=wanted),
         most=receipt.weight * 10,
         factor=Decimal(receipt.weight) / 10,
         lines=lines,

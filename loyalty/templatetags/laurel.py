@@ -9,12 +9,14 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.formats import number_format
 
-from accounts.models import Brand
+from accounts.choices import is_off
+from accounts.models import Brand, Customer
 from loyalty import theme
 from loyalty.pages import ring, stamps
 from loyalty.pages.icons import SOURCE_ICONS, shapes_of
 from loyalty.pages.money import format_money
 from scoring.models import ActionKind, Badge, Source
+from scoring.words import all_of
 
 register = template.Library()
 
@@ -82,6 +84,13 @@ def rise_bar(otherwise: float, then: float) -> dict[str, Any]:
     return {"otherwise": f"{otherwise:.1f}", "then": f"{then:.1f}"}
 
 
+@register.inclusion_tag("parts/switched_off.html")
+def switched_off(customer: Customer) -> dict[str, Any]:
+    """Which sources the customer has switched off, in a line; nothing where there are none."""
+    labels = [str(source.label) for source in sources_off(customer)]
+    return {"sources": all_of(labels), "slug": customer.brand.slug}
+
+
 @register.simple_tag
 def look_url(brand: Brand) -> str:
     """The address of the brand's style sheet; it changes when the colour does."""
@@ -104,6 +113,12 @@ def source_slug(number: int) -> str:
 def source_label(number: int) -> str:
     """The name of a source for people."""
     return str(Source(number).label)
+
+
+@register.filter
+def sources_off(customer: Customer) -> list[Source]:
+    """The sources that the customer has switched off."""
+    return [source for source in Source if is_off(customer=customer, source=source)]
 
 
 @register.filter

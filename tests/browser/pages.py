@@ -133,6 +133,11 @@ OWN = {
     "rhythm": View("/b/{slug}/rhythm"),
     "rules-own": View("/b/{slug}/rules"),
     "help-own": View("/b/{slug}/help"),
+    "choices": View("/b/{slug}/choices"),
+    "choices-wrong": View(
+        "/b/{slug}/choices", fill("#id_quiet_from", "22:00", "[name=do][value=contact]")
+    ),
+    "joining": View("/b/{slug}/choices/joining"),
     "me": View("/b/{slug}/me"),
     "known": View("/b/{slug}/known"),
     "leave": View("/b/{slug}/me/leave"),

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from accounts.models import Brand, Customer
+from accounts.choices import switch_source
+from accounts.consent import record_consents, texts_of
+from accounts.models import Brand, Consent, Customer, Purpose
 from scoring.actions import DecisionRow, VoidRow, record_actions
 from scoring.boards import choose_home
 from scoring.models import Action, Badge, Source
@@ -23,6 +25,7 @@ def tell_story(brand: Brand, *, now: datetime) -> Customer:
     rules = RULES | {"rules": [*RULES["rules"], BREW]}
     publish(brand=brand, document=rules, effective="always", now=now)
     _offer_badges(brand)
+    _choose(person.customer, now=now)
     refused, gone = record(
         person.customer,
         ("purchase", now - 45 * 24 * HOUR, "124.90"),
@@ -67,6 +70,24 @@ def tell_story(brand: Brand, *, now: datetime) -> Customer:
     score_all_due(brand, now=now)
     person.customer.refresh_from_db()
     return person.customer
+
+
+def _choose(customer: Customer, *, now: datetime) -> None:
+    """Be asked for everything, agree to news and change one's mind about letters; keep one source back."""
+    brand = customer.brand
+    brand.channels, brand.partners = list(Brand.Channel.values), "Roast & Co"
+    brand.save()
+    texts = texts_of(brand=brand, language="en")
+    for channel, given in (("email", True), ("post", True), ("post", False)):
+        record_consents(
+            customer=customer,
+            choices={(Purpose.NEWS, channel): given},
+            shown={purpose: wording.version for purpose, wording in texts.items()},
+            language="en",
+            way=Consent.Way.PAGE,
+            now=now,
+        )
+    switch_source(customer=customer, source=Source.MARKETING_ATTENTION, on=False, now=now)
 
 
 def _offer_badges(brand: Brand) -> None:

@@ -69,6 +69,7 @@ def join_brand(held: Holding) -> None:
     held.press(page.get_by_role("button", name="Go on"))
     expect(page.get_by_text("Welcome")).to_be_visible()
     held.look()
+    held.press(page.get_by_role("link", name="Go on to your score"))
 
 
 def check_in(held: Holding) -> None:

@@ -135,7 +135,8 @@ def test_joining_by_mail_and_code_ends_on_the_score(foxglove: Brand) -> None:
 
     done = client.post(sent["Location"], {"code": code_in_mail()}, follow=True)
 
-    assert done.redirect_chain[-1][0] == "/b/foxglove/score"
+    assert done.redirect_chain[-1][0] == "/b/foxglove/choices/joining"
+    assert 'href="/b/foxglove/score">Go on to your score' in done.content.decode()
     customer = Customer.objects.get(brand=foxglove)
     assert customer.user is not None
     assert customer.user.email == "new@example.org"
@@ -188,7 +189,7 @@ def test_a_link_alone_joins_nobody(foxglove: Brand, stranger: Person) -> None:
     page = client.get("/b/foxglove/join")
     assert stranger.user.email in text_of(page)
     assert not Customer.objects.filter(brand=foxglove).exists()
-    assert client.post("/b/foxglove/join")["Location"] == "/b/foxglove/score"
+    assert client.post("/b/foxglove/join")["Location"] == "/b/foxglove/choices/joining"
     assert Customer.objects.filter(brand=foxglove, user=stranger.user).exists()
 
 
