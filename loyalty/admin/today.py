@@ -1,15 +1,16 @@
 """Today: what waits for a person, brand by brand."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import Brand, Customer
+from accounts.models import Brand, Customer, User
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import CappedPaginator
 from loyalty.admin.claims import claims_of
+from loyalty.admin.disputes import disputes_of
 from scoring import publication
 from scoring.models import RuleSet, Score
 
@@ -42,6 +43,13 @@ def card(request: HttpRequest, brand: Brand) -> dict[str, Any]:
         "may_decide": may(Task.DECIDE_CLAIMS),
         "may_edit": may(Task.EDIT_RULES),
         "may_set_up": may(Task.EDIT_SETUP),
+        "may_choose": may(Task.EXPORT_CUSTOMERS),
+        "may_see_rules": may(Task.SEE_RULES),
+        "may_make_codes": may(Task.MAKE_LINK_CODES),
+        "may_decide_disputes": may(Task.DECIDE_DISPUTES),
+        "disputes": disputes_of(cast("User", request.user), brand)[:100].count()
+        if may(Task.DECIDE_DISPUTES)
+        else 0,
         "claims": claims_of(request.user).filter(brand=brand)[:100].count(),
         "customers": CappedPaginator(customers, 1).count,
         "joined": CappedPaginator(customers.filter(user__isnull=False), 1).count,

@@ -434,6 +434,22 @@ def test_nobody_decides_a_dispute_of_their_own(dispute: Dispute, customer: Perso
     assert dispute.decided_at is None
 
 
+def test_today_leads_everybody_to_what_they_may_do_and_nowhere_else(dispute: Dispute) -> None:
+    disputes = reverse("admin:disputes", args=["foxglove"])
+    wanted = {
+        StaffRole.Role.TILL: {reverse("admin:link_codes", args=["foxglove"])},
+        StaffRole.Role.REVIEWER: {disputes, reverse("admin:rules", args=["foxglove"])},
+    }
+    for role, addresses in wanted.items():
+        client = staff(dispute.brand, role)
+        page = client.get(reverse("admin:index")).content.decode()
+        cards = page.partition('class="staff-cards"')[2].partition("</section>")[0]
+        found = set(re.findall(r'href="([^"]+)"', cards))
+        assert addresses <= found
+        for address in found | set(re.findall(r'href="(/admin/[^"?]+)"', page)):
+            assert client.get(address, follow=True).status_code == 200, f"{role} {address}"
+
+
 def test_who_may_not_decide_disputes_sees_none(dispute: Dispute) -> None:
     url = reverse("admin:disputes", args=["foxglove"])
     for role in (StaffRole.Role.MARKETER, StaffRole.Role.TILL, StaffRole.Role.RULE_EDITOR):
