@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -23,8 +24,8 @@ JOINING = "joining"
 
 
 def customer_page(
-    view: Callable[Concatenate[HttpRequest, Customer, Parameters], HttpResponse],
-) -> Callable[..., HttpResponse]:
+    view: Callable[Concatenate[HttpRequest, Customer, Parameters], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
     """Give the view the user's customer with the brand in the address.
 
     Whoever has not joined that brand is sent to its join page, and comes back afterwards. An
@@ -34,7 +35,7 @@ def customer_page(
     @wraps(view)
     def page(
         request: HttpRequest, slug: str, *args: Parameters.args, **kwargs: Parameters.kwargs
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         customer = access.find_customer(request.user, slug)
         if customer is None:
             access.get_brand(slug)
@@ -52,7 +53,7 @@ def customer_page(
 
 def score_page(
     view: Callable[Concatenate[HttpRequest, Customer, Parameters], HttpResponse],
-) -> Callable[..., HttpResponse]:
+) -> Callable[..., HttpResponseBase]:
     """A customer page about the score: while it is paused, every such page says so instead."""
 
     @customer_page

@@ -69,7 +69,7 @@ def leave(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 @login_required
 @never_cache
-@reauthentication_required(app="allauth.account")
+@reauthentication_required(app="allauth.account")  # type: ignore[untyped-decorator]
 def erase_login(request: HttpRequest) -> HttpResponse:
     """Say what erasing the login does, and do it once the box is ticked."""
     assert isinstance(request.user, User)

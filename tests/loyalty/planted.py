@@ -22,7 +22,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.cached_db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.test import Client
 from PIL import Image
@@ -67,6 +67,7 @@ from scoring.models import (
     Venue,
 )
 from scoring.ranks import redis_client
+from scoring.records import Row
 from scoring.rhythm import choose_rhythm
 from tests.people import MONDAY, Person, join, score_all_due
 
@@ -136,9 +137,10 @@ def live(brand: Brand, email: str) -> Person:
     )
     DataUseOf.objects.create(customer=customer, use=use)
     _sign_in(user, email)
+    staff = User.objects.create_user(f"staff-for-{user.pk}@example.org")
     for row in (customer, card, Action.objects.filter(identifier__customer=customer)[0], user):
         LogEntry.objects.create(
-            user=user,
+            user=staff,
             content_type=ContentType.objects.get_for_model(row),
             object_id=str(row.pk),
             object_repr=f"{email} in the log",
@@ -167,7 +169,7 @@ def _report(customer: Customer, email: str) -> None:
             **more,
         )
 
-    rows = [
+    rows: list[Row] = [
         action(
             "1", "purchase", 3, quantity=Decimal("24.90"), attributes={"receipt": f"R1-{email}"}
         ),
@@ -274,9 +276,6 @@ def _sign_in(user: User, email: str) -> None:
     UserSession.objects.create(
         user=user, ip="203.0.113.9", session_key=f"listed {email}"[:40], user_agent=f"of {email}"
     )
-    half_way = SessionStore()
-    half_way["account_login"] = {"email": email.upper(), "code": "1"}
-    half_way.save()
     user.groups.add(Group.objects.get_or_create(name="nobody uses these")[0])
     user.user_permissions.add(Permission.objects.all()[0])
     user.last_login = NOW
@@ -325,7 +324,9 @@ OF_LOGIN: dict[str, Callable[[Subject], Q]] = {
 OF_CUSTOMER: dict[str, Callable[[Subject], Q]] = {
     "accounts.Customer": _mine("pk"),
     "accounts.Identifier": _mine("customer"),
-    "accounts.LinkEvent": _mine("to_customer"),
+    "accounts.LinkEvent": lambda one: (
+        Q(to_customer__in=one.customers) | Q(from_customer__in=one.customers)
+    ),
     "accounts.Dispute": lambda one: Q(holder__in=one.customers) | Q(claimant__in=one.customers),
     "accounts.LinkCode": _mine("used_by"),
     "accounts.Consent": _mine("customer"),
@@ -361,7 +362,7 @@ def rows_of(model: str, subject: Subject) -> Any:
     """The rows of a model that are the person's."""
     manager: Any = apps.get_model(model)._default_manager
     if model == "admin.LogEntry":
-        return manager.filter(object_repr__contains="planted").order_by("pk")
+        return manager.filter(user__email=f"staff-for-{subject.user}@example.org").order_by("pk")
     return manager.filter((OF_LOGIN | OF_CUSTOMER)[model](subject)).order_by("pk")
 
 
@@ -455,17 +456,15 @@ def plant(person: Person) -> list[Planted]:
     for model in (*OF_LOGIN, *OF_CUSTOMER):
         for row in rows_of(model, subject):
             planted += _plant(model, row, _fields(model, row))
-    for entry in LogEntry.objects.filter(user=person.user):
+    for entry in rows_of("admin.LogEntry", subject):
         planted += _plant("admin.LogEntry", entry, ["object_repr", "change_message"])
-    for key in Session.objects.values_list("session_key", flat=True):
-        # What stands in them is kept as it was; the cache has a copy.
-        SessionStore(key).load()
     person.user.refresh_from_db()
-    if person.customer:
-        person.customer.refresh_from_db()
-        half_way = SessionStore()
-        half_way["account_login"] = {"email": person.user.email.upper()}
-        half_way.save()
+    assert person.customer
+    person.customer.refresh_from_db()
+    # Somebody began to sign in as them elsewhere, and typed the address in capitals.
+    half_way = SessionStore()
+    half_way["account_login"] = {"email": person.user.email.upper(), "code": "1"}
+    half_way.save()
     return planted
 
 
@@ -478,14 +477,20 @@ def _fields(model: str, row: models.Model) -> Iterator[str]:
             yield field.name
 
 
+def _field(row: models.Model, name: str) -> models.Field[Any, Any]:
+    field = row._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
 def _plant(model: str, row: models.Model, names: Any) -> list[Planted]:
-    values = {name: _value(row._meta.get_field(name)) for name in names}
+    values = {name: _value(_field(row, name)) for name in names}
     if not values:
         return []
-    columns = [row._meta.get_field(name).column for name in values]
+    columns = [_field(row, name).column for name in values]
     cells = [json.dumps(v) if isinstance(v, dict) else v for v in values.values()]
     keys = [field.column for field in row._meta.pk_fields]
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         # So that what the database guards can be planted too.
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
@@ -528,8 +533,8 @@ def found_in_database(texts: set[str]) -> list[str]:
         assert len(columns) > 100
         for table, column in columns:
             cursor.execute(
-                f'SELECT text FROM unnest(%s::text[]) AS text WHERE EXISTS (SELECT FROM "{table}"'  # noqa: S608
-                f' WHERE position(lower(text) IN lower("{column}"::text)) > 0)',
+                f'SELECT wanted FROM unnest(%s::text[]) AS wanted WHERE EXISTS (SELECT FROM "{table}"'  # noqa: S608
+                f' WHERE position(lower(wanted) IN lower("{column}"::text)) > 0)',
                 [sorted(texts)],
             )
             places += [f"{table}.{column}: {text}" for (text,) in cursor.fetchall()]

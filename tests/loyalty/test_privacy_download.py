@@ -178,7 +178,7 @@ def test_the_actions_count_the_same_elsewhere(foxglove: Brand, tmp_path: Any) ->
     )
     person = live(foxglove, "rowan@example.org")
     assert person.customer
-    attributes = [{"receipt": text} for text in AWKWARD] + [
+    attributes: list[dict[str, Any]] = [{"receipt": text} for text in AWKWARD] + [
         {"items": Decimal("12.000000000001"), "gift": True, "made_on": "2026-11-01", "size": "M"},
         {"items": 1234567890, "gift": False},
     ]
