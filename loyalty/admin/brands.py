@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminColorInputWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminSelectWidget,
@@ -34,13 +35,13 @@ def time_zones() -> list[tuple[str, str]]:
 
 
 class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A brand's name, promise, place in the world, colour, seasons, and how far back a link counts."""
+    """A brand's name, promise, place in the world, colour, seasons, how far back a link counts, and its channels."""
 
     class Meta:
         model = Brand
         fields = (
             *("name", "slug", "promise", "time_zone", "currency", "colour", "season"),
-            "credit_days",
+            *("credit_days", "channels", "partners"),
         )
         widgets: ClassVar[dict[str, Any]] = {"colour": UnfoldAdminColorInputWidget()}
         help_texts: ClassVar[dict[str, Any]] = {
@@ -56,6 +57,14 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
                 "A change is for what is linked from now on."
             ),
         }
+
+    channels = forms.MultipleChoiceField(
+        required=False,
+        label=_("Ways to reach customers"),
+        help_text=_("Customers are asked for each of them by itself. None: they are not asked."),
+        choices=Brand.Channel.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

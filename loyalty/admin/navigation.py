@@ -47,6 +47,13 @@ ENTRIES: list[tuple[Any, list[tuple[Any, str, str, Task | None, tuple[str, ...]]
                 Task.MAKE_LINK_CODES,
                 ("/link-codes/",),
             ),
+            (
+                _("Uses of data"),
+                "visibility",
+                "accounts_datause_changelist",
+                Task.EXPORT_CUSTOMERS,
+                ("/accounts/datause/",),
+            ),
         ],
     ),
     (
@@ -110,6 +117,13 @@ ENTRIES: list[tuple[Any, list[tuple[Any, str, str, Task | None, tuple[str, ...]]
                 "accounts_brand_changelist",
                 Task.EDIT_BRAND,
                 ("/accounts/brand/",),
+            ),
+            (
+                _("Consent"),
+                "contract",
+                "accounts_consenttext_changelist",
+                Task.EDIT_BRAND,
+                ("/accounts/consenttext/",),
             ),
             (
                 _("Staff"),

@@ -13,7 +13,9 @@ from django.db.models import ForeignKey, Model
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from accounts.models import Brand, Customer, StaffRole, User
+from accounts.consent import write_text
+from accounts.models import Brand, ConsentText, Customer, DataUse, Purpose, StaffRole, User
+from accounts.uses import record_look
 from loyalty import access
 from loyalty.access import STAFF_MAY, Task
 from loyalty.admin import site
@@ -67,6 +69,15 @@ MODELS: dict[type[Model], dict[str, tuple[int, int, int, int]]] = {
     },
     Action: RECORDS,
     Posting: RECORDS,
+    ConsentText: SETUP,
+    DataUse: {
+        "list": (200, 200, 200, 200),
+        "add": NOBODY,
+        "change": (200, 404, 200, 200),
+        "delete": (403, 404, 403, 403),
+        "history": (200, 404, 200, 200),
+        "autocomplete": (200, 200, 200, 200),
+    },
 }
 
 # The other pages: (GET for each of PEOPLE), (POST for each). An address with a brand is the manager's.
@@ -146,6 +157,8 @@ def clients(brands: tuple[Brand, Brand]) -> dict[str, Client]:
             parameters={"kinds": ["purchase"]},
             levels=[1],
         )
+        write_text(brand=brand, purpose=Purpose.NEWS, text="News?", by=None, now=MONDAY)
+        record_look(customer=a_customer, by=users["operator"], role="", now=MONDAY)
         colleague = User.objects.create_user(f"colleague@{brand.slug}.example")
         StaffRole.objects.create(brand=brand, user=colleague, role=StaffRole.Role.MARKETER)
     made = {"anonymous": Client()}

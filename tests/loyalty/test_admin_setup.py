@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Brand, Customer, User
+from accounts.models import Brand, ConsentText, Customer, User
 from scoring.models import ActionKind, Badge, BadgeEarned, Due, Venue
 from tests.loyalty.forms import sent
 from tests.people import MONDAY, Person, record
@@ -199,6 +199,8 @@ def test_an_operator_adds_a_brand(db: None) -> None:
         "colour": "#123456",
         "season": "month",
         "credit_days": "90",
+        "channels": ["email", "post"],
+        "partners": "Roast & Co",
     }
     assert client.post(url, data | {"time_zone": "Mars/Olympus"}).status_code == 200
     assert client.post(url, data | {"season": "decade"}).status_code == 200
@@ -206,6 +208,7 @@ def test_an_operator_adds_a_brand(db: None) -> None:
     assert client.post(url, data).status_code == 302
     brand = Brand.objects.get(slug="quay")
     assert (brand.currency, brand.season, brand.credit_days) == ("NZD", "month", 90)
+    assert (brand.channels, brand.partners) == (["email", "post"], "Roast & Co")
     # Nothing is published yet, and every page of its rules says so without failing.
     for name in ("rules", "shape", "publish", "versions", "top_customers"):
         page = reverse(f"admin:{name}", kwargs={"slug": "quay"})
@@ -411,3 +414,20 @@ def test_a_customers_page_shows_the_receipt_that_the_customer_sees(
     for line in wanted.lines:
         assert line.title in html
         assert str(line.sentence) in html
+
+
+def test_new_words_for_a_consent_are_a_new_version(client: Client, foxglove: Brand) -> None:
+    url = reverse("admin:accounts_consenttext_add")
+    form = client.get(url).content.decode()
+    assert 'value="news"' in form
+    assert 'value="score"' not in form, "which is what one joins for"
+    data = {"brand": foxglove.pk, "purpose": "news"}
+    for text in ("News?", "News, once a month?"):
+        assert client.post(url, data | {"text": text}).status_code == 302
+    assert client.post(url, data | {"purpose": "score", "text": "All?"}).status_code == 200
+    texts = ConsentText.objects.order_by("version")
+    assert [(one.version, one.text) for one in texts] == [(1, "News?"), (2, "News, once a month?")]
+    assert texts[0].made_by is not None
+    page = reverse("admin:accounts_consenttext_change", args=[texts[0].pk])
+    assert client.get(page).status_code == 200
+    assert client.post(page, data | {"text": "Everything?"}).status_code == 403

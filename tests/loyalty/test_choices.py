@@ -143,7 +143,8 @@ def test_a_pause_says_what_it_does_and_is_one_tap_either_way(
     assert "While your score is paused, nothing is sent and nothing is shared" in text_of(page)
     score_all_due(me.brand, now=NOW)
     paused = Score.objects.get(customer=me)
-    assert (paused.score, paused.points) == (0, before.points)
+    assert paused.score == 0
+    assert paused.points == before.points
     page = tap(client, PAGE, do="resume")
     assert "Paused since" not in text_of(page)
     score_all_due(me.brand, now=NOW)
