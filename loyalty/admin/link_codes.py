@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import QuerySet
@@ -164,7 +165,9 @@ class LinkCodesPage(BrandPage):
         )
 
     def print_cards(self, form: CardsForm) -> HttpResponse:
-        """A file of numbers and codes, which nobody sees a second time."""
+        """A file of numbers and codes, which nobody sees a second time; not for everybody at a till."""
+        if not self.may(Task.MERGE_CUSTOMERS):
+            raise PermissionDenied
         if not form.is_valid():
             return self.answer(cards=form, status=422)
         now = timezone.now()
@@ -201,6 +204,7 @@ class LinkCodesPage(BrandPage):
                 "cards": cards or CardsForm(),
                 "sought": sought,
                 "may_see_customers": self.may(Task.SEE_CUSTOMERS),
+                "may_print": self.may(Task.MERGE_CUSTOMERS),
                 "open": [
                     {
                         "word": scheme_word(code.scheme),

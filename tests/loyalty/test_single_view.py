@@ -537,6 +537,9 @@ def test_codes_for_many_cards_come_as_a_file(foxglove: Brand, customer: Person) 
     assert customer.customer
     linked = identity.redeem_link_code(customer=customer.customer, code=rows[2]["code"], now=NOW)
     assert str(linked.identifier) == "card:=1+1"
+    till = staff(foxglove, StaffRole.Role.TILL)
+    assert till.post(url, {"cards": "1003", "print": "1"}).status_code == 403
+    assert "print" not in till.get(url).content.decode().partition("staff-page")[2]
     assert client.post(url, {"cards": "", "print": "1"}).status_code == 422
     many = "\n".join(str(n) for n in range(1001))
     refused = client.post(url, {"cards": many, "print": "1"})
