@@ -15,6 +15,7 @@ from accounts.choices import switch_source
 from accounts.identity import (
     IdentityError,
     Link,
+    claim_identifier,
     decide_dispute,
     identifiers_of,
     join_brand,
@@ -131,6 +132,47 @@ def test_who_waits_for_an_identifier_sees_where_it_went(
                 assert not second.done()
         assert second.result().dispute == Dispute.objects.get(claimant=members[1])
     assert holder() == members[0]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("way", ["link", "claim", "merge", "merge into", "unlink"])
+def test_customers_are_locked_in_the_order_of_their_ids(
+    world: World, members: list[Customer], staff: User, place: int, way: str
+) -> None:
+    """While the first is held by another, the second is free; while the second is, the first is locked."""
+    world.record(action(("a", AT, 5), identifier=CARD))
+    one, other = members[0], holder()
+    merge = partial(merge_customers, by=staff, reason="", now=NOW)
+    acts: dict[str, Callable[[], object]] = {
+        "link": partial(link, one),
+        "claim": partial(
+            claim_identifier, customer=one, text=CARD, proof=Identifier.Proof.CODE, now=NOW
+        ),
+        "merge": partial(merge, kept=members[1], merged=one),
+        "merge into": partial(merge, kept=one, merged=members[1]),
+    }
+    if way == "unlink":
+        identifier = link(one).identifier
+        acts[way] = partial(unlink_identifier, customer=one, identifier=identifier, now=NOW)
+    if way.startswith("merge"):
+        other = members[1]
+    first, second = sorted([one.pk, other.pk])
+    held, asked = (first, second) if place == 0 else (second, first)
+
+    def act() -> object:
+        try:
+            return acts[way]()
+        finally:
+            connection.close()
+
+    locked = Customer.objects.select_for_update(no_key=True, skip_locked=True)
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        assert locked.get(pk=held)
+        acting = pool.submit(act)
+        while not somebody_waits():
+            assert not acting.done()
+        assert len(locked.filter(pk=asked)) == 1 - place
+        transaction.set_rollback(True)
 
 
 def somebody_waits() -> bool:
