@@ -57,7 +57,8 @@ def overview(*, customer: Customer, now: datetime) -> Overview:
             ahead=ahead,
             later=later,
             later_on=later_on,
-            badges=badges_of(customer=customer),
             board=around(customer=customer, on=on, unit=ahead.unit),
             rhythm=rhythm_of(customer=customer, on=on),
+            # Last: how its statement is planned holds to the end of the transaction, and is wrong for the others.
+            badges=badges_of(customer=customer),
         )
