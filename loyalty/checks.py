@@ -23,6 +23,21 @@ def check_not_demo(app_configs: Sequence[AppConfig] | None, **_options: Any) -> 
     ]
 
 
+@register(Tags.security, deploy=True)
+def check_staff_need_a_second_step(
+    app_configs: Sequence[AppConfig] | None, **_options: Any
+) -> list[CheckMessage]:
+    """A password that was guessed or given away must not open the admin."""
+    if settings.LAUREL_STAFF_SECOND_FACTOR:
+        return []
+    return [
+        checks.Warning(
+            "LAUREL_STAFF_SECOND_FACTOR is off: a password or a mailbox alone opens the admin.",
+            id="laurel.W002",
+        )
+    ]
+
+
 @register("redis", deploy=True)
 def check_redis_keeps_what_it_is_given(
     app_configs: Sequence[AppConfig] | None, **_options: Any

@@ -128,3 +128,17 @@ def test_a_lock_names_versions_and_hashes_and_no_index(lock: str) -> None:
 @pytest.mark.django_db
 def test_migrations_are_complete() -> None:
     call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
+
+
+def test_every_test_that_the_security_document_names_is_there() -> None:
+    text = (TREE / "docs" / "security.md").read_text(encoding="utf-8")
+    module, named = "", []
+    for path, test in re.findall(r"`(tests/[\w/]+\.py)?::(test_\w+)`", text):
+        module = path or module
+        named.append((module, test))
+    assert len(named) > 50
+    for module, test in named:
+        source = (TREE / module).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {test}\(", source, flags=re.MULTILINE), (
+            f"{module}::{test}"
+        )

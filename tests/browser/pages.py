@@ -9,6 +9,7 @@ from string import Formatter
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
@@ -72,6 +73,8 @@ OPEN = {
     "sign-in": View("/accounts/login/"),
     "sign-in-wrong": View("/accounts/login/", press(SEND)),
     "sign-in-code": View("/accounts/login/code/"),
+    "forgotten-password": View("/accounts/password/reset/"),
+    "login-closed": View("/accounts/inactive/"),
     "join": View("/b/{slug}/join"),
     "join-wrong": View("/b/{slug}/join", press(SEND)),
     "join-code": View("/b/{slug}/join", fill("#id_email", "new@example.org", SEND)),
@@ -145,6 +148,14 @@ OWN = {
     "linked": View("/b/{slug}/linked"),
     "linked-wrong": View("/b/{slug}/linked", press(SEND)),
     "log-out": View("/accounts/logout/"),
+    "security": View("/accounts/2fa/"),
+    "addresses": View("/accounts/email/"),
+    "devices": View("/accounts/sessions/"),
+    "passkeys": View("/accounts/2fa/webauthn/"),
+    "passkey-new": View("/accounts/2fa/webauthn/add/"),
+    "app-new": View("/accounts/2fa/totp/activate/"),
+    "password-new": View("/accounts/password/set/"),
+    "is-it-you": View("/accounts/reauthenticate/code/"),
     "not-found-own": View("/b/{slug}/nowhere"),
     "forbidden": View("/b/{slug}/goes-wrong/forbidden"),
     "often": View("/b/{slug}/goes-wrong/often"),
@@ -203,7 +214,15 @@ def session_cookie(user: User, *, url: str) -> Any:
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    # By a code, just now.
+    session["account_authentication_methods"] = [
+        {"method": "code", "at": time.time(), "email": user.email, "reauthenticated": True}
+    ]
+    session["account_authentication_methods_user"] = str(user.pk)
     session.save()
+    EmailAddress.objects.get_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
     return {"name": settings.SESSION_COOKIE_NAME, "value": session.session_key, "url": url}
 
 

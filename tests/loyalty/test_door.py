@@ -16,11 +16,13 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import User
+from loyalty.checks import check_staff_need_a_second_step
 from loyalty.management.terminal import Refused
 from loyalty.pages.security import device_of
 from tests.loyalty.signing_in import (
     FIREFOX,
     PASSWORD,
+    QUICK_HASHERS,
     SECRET,
     add_passkey,
     code_in_mail,
@@ -72,6 +74,12 @@ PAGES = {
 }
 # Tried with the networks, and with erasing.
 ELSEWHERE = re.compile(r"^(socialaccount_|\w+_(login|callback)$|erase_login)")
+
+
+@pytest.fixture(autouse=True)
+def _as_in_production(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = QUICK_HASHERS
+    settings.LAUREL_STAFF_SECOND_FACTOR = True
 
 
 def names_below(prefix: str) -> set[str]:
@@ -255,8 +263,7 @@ def test_an_operator_takes_a_lost_second_step_away_but_not_their_own(manager: Pe
     browser = manager.client()
     browser.post(reverse("admin:accounts_user_changelist"), chosen)
     assert Authenticator.objects.filter(user=user).exists()
-    operator = Client()
-    operator.force_login(root, backend="django.contrib.auth.backends.ModelBackend")
+    operator = signed_in(root)
     operator.post(reverse("admin:accounts_user_changelist"), chosen)
     assert not Authenticator.objects.filter(user=user).exists()
     assert Authenticator.objects.filter(user=root).exists()
@@ -283,6 +290,12 @@ def test_a_brand_says_that_a_membership_was_merged(customer: Person) -> None:
     answer = other.post("/b/foxglove/join")
     assert answer.status_code == 409
     assert "merged" in answer.content.decode()
+
+
+def test_the_deployment_checks_want_a_second_step_of_staff(settings: Any) -> None:
+    assert check_staff_need_a_second_step(None) == []
+    settings.LAUREL_STAFF_SECOND_FACTOR = False
+    assert [found.id for found in check_staff_need_a_second_step(None)] == ["laurel.W002"]
 
 
 def test_join_and_sign_in_offer_a_passkey(customer: Person) -> None:

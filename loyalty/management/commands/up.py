@@ -222,7 +222,8 @@ class Command(BaseCommand):
         self.stdout.write(f"  the other roles ({names}) in the same way,")
         self.stdout.write(
             "or with a code by e-mail: mail is shown here and kept in "
-            f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/."
+            f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/, "
+            "which asks for no second step here, as it does elsewhere."
         )
         if "LAUREL_BIRDSONG_URL" in os.environ:
             self.stdout.write(
