@@ -150,12 +150,12 @@ def _parse_provable(text: str) -> tuple[str, str]:
     return scheme, value
 
 
-def identifiers_of(customer: Customer) -> QuerySet[Identifier]:
+def identifiers_of(*, customer: Customer) -> QuerySet[Identifier]:
     """What systems call the customer, in the order in which it was proved; Laurel's own left out."""
     return customer.identifiers.exclude(scheme=OWN_SCHEME).order_by("proven_at", "pk")
 
 
-def moves_of(customer: Customer) -> QuerySet[LinkEvent]:
+def moves_of(*, customer: Customer) -> QuerySet[LinkEvent]:
     """Every move to the customer or away, newest first, with its identifier and both customers."""
     return (
         LinkEvent.objects.filter(Q(from_customer=customer) | Q(to_customer=customer))
@@ -549,7 +549,7 @@ def undo_moves(*, brand: Brand, group: UUID, by: User, now: datetime) -> UUID:
     IdentityError where there is no such move, it was undone before, or what came later must be undone first.
     """
     moves = LinkEvent.objects.filter(group=group, identifier__brand=brand).order_by("pk")
-    events = [event for event in moves.select_related("identifier") if can_be_undone(event)]
+    events = [event for event in moves.select_related("identifier") if can_be_undone(event=event)]
     held, found = _hold(
         customers={pk for e in events for pk in (e.from_customer_id, e.to_customer_id)},
         identifiers={event.identifier_id for event in events},
@@ -584,7 +584,7 @@ def undo_moves(*, brand: Brand, group: UUID, by: User, now: datetime) -> UUID:
     return undoing
 
 
-def can_be_undone(event: LinkEvent) -> bool:
+def can_be_undone(*, event: LinkEvent) -> bool:
     """Whether a move is of the kind that staff make, and may undo. Customers' own links and unlinks are their own."""
     if event.type == LinkEvent.Type.LINK:
         is_staffs = event.proof == Identifier.Proof.STAFF

@@ -112,7 +112,7 @@ def undoable_of(customer: Customer) -> list[dict[str, Any]]:
     """What staff merged, split or decided about a customer and nobody undid, newest first."""
     undone = LinkEvent.objects.filter(undoes=OuterRef("group"))
     moves = (
-        identity.moves_of(customer)
+        identity.moves_of(customer=customer)
         .filter(
             Q(type__in=(LinkEvent.Type.MERGE, LinkEvent.Type.SPLIT))
             | Q(type=LinkEvent.Type.LINK, proof=Identifier.Proof.STAFF)

@@ -193,7 +193,7 @@ def _show(
         form=form,
         linked=[
             _linked(one, by_scheme.get(one.scheme), *used.get(one.pk, (0, None)))
-            for one in identity.identifiers_of(customer)
+            for one in identity.identifiers_of(customer=customer)
         ],
         uncounted=[
             *(_uncounted_account(one, networks) for one in accounts),

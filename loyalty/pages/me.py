@@ -81,7 +81,7 @@ def me(request: HttpRequest, customer: Customer) -> HttpResponse:
         here="me",
         form=form,
         news=news_of(customer, now=now),
-        linked=identifiers_of(customer).count(),
+        linked=identifiers_of(customer=customer).count(),
         uses=DataUse.objects.filter(members__customer=customer, at__gt=now - MONTH).count(),
         choices=choices_in_words(customer),
         sign_in=_ways_in(customer.user),

@@ -272,7 +272,7 @@ def test_what_an_identifier_earned_follows_it_and_comes_back_with_it(
         (card.pk, ann.pk),
         (ann.pk, card.pk),
     ]
-    assert list(moves_of(ann))[:2] == list(events)[::-1]
+    assert list(moves_of(customer=ann))[:2] == list(events)[::-1]
 
 
 def test_a_move_marks_both_due_and_moving_nowhere_marks_nobody(brand: Brand, ann: Customer) -> None:
@@ -576,7 +576,7 @@ def test_a_merge_takes_every_identifier_and_undone_each_is_held_as_before(
     assert (bob.merged_into, bob.on_boards, bob.identifiers.exists()) == (ann, False, False)
     events = LinkEvent.objects.filter(group=group)
     assert {(e.type, e.by, e.reason) for e in events} == {("merge", staff(), "the same person")}
-    assert {str(one) for one in identifiers_of(ann)} == {ANN, BOB, CARD, "x:@bob"}
+    assert {str(one) for one in identifiers_of(customer=ann)} == {ANN, BOB, CARD, "x:@bob"}
     undoing = undo(brand, group)
     assert all_held(brand) == before
     bob.refresh_from_db()

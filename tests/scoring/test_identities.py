@@ -158,7 +158,7 @@ class Story:
             customer=customer,
             identifiers=[
                 identifier
-                for place, identifier in enumerate(identifiers_of(customer))
+                for place, identifier in enumerate(identifiers_of(customer=customer))
                 if which >> place & 1
             ],
             by=self.staff,
@@ -167,7 +167,7 @@ class Story:
         )
 
     def undo(self, which: int) -> None:
-        groups = {e.group: None for e in LinkEvent.objects.order_by("pk") if can_be_undone(e)}
+        groups = {e.group: None for e in LinkEvent.objects.order_by("pk") if can_be_undone(event=e)}
         if not groups:
             raise IdentityError("nothing to undo")
         group = list(groups)[-1 - which % len(groups)]
@@ -305,7 +305,7 @@ def pictures(brand: Brand) -> dict[str, Picture]:
     """The same of all customers who hold something, by what they hold."""
     told = {}
     for customer in Customer.objects.filter(brand=brand):
-        held = " ".join(sorted(map(str, identifiers_of(customer))))
+        held = " ".join(sorted(map(str, identifiers_of(customer=customer))))
         if held:
             told[held] = picture(customer.pk)
         else:

@@ -295,7 +295,7 @@ def split(members: list[Customer], staff: User) -> None:
 
 
 def cards_of(member: Customer) -> QuerySet[Identifier]:
-    return identifiers_of(member).filter(scheme="card")
+    return identifiers_of(customer=member).filter(scheme="card")
 
 
 def test_moves_arrivals_and_scoring_cross_and_nothing_is_lost(
