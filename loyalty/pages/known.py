@@ -22,7 +22,7 @@ from scoring.timeline import KnownSource, actions_by_identifier, known_sources
 USES = 10
 # Who reports, where it is Laurel itself; other names are the brand's own.
 OURS = "laurel"
-YOURSELF = gettext_lazy("you, on these pages")
+YOURSELF = gettext_lazy("yourself")
 
 
 class Name(NamedTuple):
