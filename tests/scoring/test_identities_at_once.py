@@ -227,9 +227,12 @@ def test_a_code_and_a_decision_are_used_once(
     claimant = next(one for one in members if one != holder())
     dispute = link(claimant).dispute
     assert dispute is not None
-    decide = partial(decide_dispute, dispute=dispute, by=staff, note="", now=NOW)
+    decide = partial(decide_dispute, by=staff, note="", now=NOW)
     decided = at_once(
-        [unless_refused(partial(decide, move=move)) for move in (True, False, True, False)]
+        [
+            unless_refused(partial(decide, dispute=Dispute.objects.get(), move=move))
+            for move in (True, False, True, False)
+        ]
     )
     assert decided.count(REFUSED) == 3
     dispute.refresh_from_db()
