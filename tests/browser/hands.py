@@ -104,6 +104,14 @@ class Holding:
         else:
             field.select_option(option)
 
+    def tick(self, box: Locator) -> None:
+        """Tick a box."""
+        if self.hand.by_keyboard:
+            self._reach(box)
+            self.page.keyboard.press("Space")
+        else:
+            box.check()
+
     def look(self) -> None:
         """See that everything on the page fits, where that is what this is about."""
         if self.hand.is_measured:

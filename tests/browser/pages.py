@@ -145,6 +145,8 @@ OWN = {
     "known": View("/b/{slug}/known"),
     "leave": View("/b/{slug}/me/leave"),
     "leave-wrong": View("/b/{slug}/me/leave", press(SEND)),
+    "erase-login": View("/accounts/erase/"),
+    "erase-login-wrong": View("/accounts/erase/", press(SEND)),
     "linked": View("/b/{slug}/linked"),
     "linked-wrong": View("/b/{slug}/linked", press(SEND)),
     "log-out": View("/accounts/logout/"),
