@@ -71,10 +71,12 @@ SESSION_COOKIE_NAME = "birdsong"
 CSRF_COOKIE_NAME = "birdsong_csrf"
 SECURE_REFERRER_POLICY = "same-origin"
 
+# What is checked each time that Laurel asks who somebody is.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 IDP_OIDC_ADAPTER = "loyalty.demo.birdsong.provider.Provider"
-IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = 60
+IDP_OIDC_AUTHORIZATION_CODE_EXPIRES_IN = int(os.environ.get("BIRDSONG_CODE_SECONDS", "60"))
 KEY_FILE = HOME / "birdsong.pem"
 
 CALLBACK = "/accounts/oidc/birdsong/login/callback/"
