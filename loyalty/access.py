@@ -29,6 +29,7 @@ class Task(StrEnum):
     """What staff do for a brand, as the admin asks for it."""
 
     SEE_CUSTOMERS = "see customers"
+    SEE_PAUSED = "see customers who paused their score, too"
     EXPORT_CUSTOMERS = "choose customers for marketing, and export them"
     DECIDE_CLAIMS = "decide claims, answer objections"
     DECIDE_DISPUTES = "decide whose an identifier is"
@@ -71,6 +72,8 @@ leads = is_operator | is_owner | is_manager
 STAFF_MAY: dict[Task, Predicate] = {
     # Who decides on somebody's claim or identifier must see what it is about.
     Task.SEE_CUSTOMERS: leads | is_reviewer | is_marketer,
+    # Marketing finds nobody but through the gate (``accounts.consent``).
+    Task.SEE_PAUSED: leads | is_reviewer,
     Task.EXPORT_CUSTOMERS: leads | is_marketer,
     Task.DECIDE_CLAIMS: leads | is_reviewer,
     Task.DECIDE_DISPUTES: leads | is_reviewer,
@@ -217,6 +220,13 @@ def get_action(customer: Customer, action_id: int) -> Action:
 def get_identifier(customer: Customer, number: str) -> Identifier:
     """One of the customer's identifiers, by its number as it was sent. Raises Http404 for anyone else's."""
     return get_object_or_404(customer.identifiers, pk=_read_number(number))
+
+
+def find_identifier(customer: Customer, number: str) -> Identifier | None:
+    """One of the customer's identifiers, by its number as it was sent; None for anyone else's, and for no number."""
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        return None
+    return customer.identifiers.filter(pk=int(number)).first()
 
 
 def get_social_account(user: User | AnonymousUser, number: str) -> SocialAccount:

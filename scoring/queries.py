@@ -329,13 +329,14 @@ def activity(
     states: Collection[str] | None = None,
     since: date | None = None,
     until: date | None = None,
+    under: int | None = None,
     with_off: bool = False,
 ) -> list[ActivityLine]:
     """A customer's actions, newest first; ``before`` is the (occurred_at, action_id) of the last line seen.
 
     Those of a source that is switched off come only ``with_off``.
     Of a ``source`` come the actions of its kinds and those that were given points in it, with their points there.
-    ``since`` and ``until`` are the first and the last local date.
+    ``since`` and ``until`` are the first and the last local date, ``under`` is the number of an identifier.
     """
     with brand_time(customer.brand):
         rows = execute(
@@ -350,6 +351,7 @@ def activity(
                 "with_off": with_off,
                 "since": since,
                 "until": until,
+                "under": under,
                 "before_at": before[0] if before else None,
                 "before_id": before[1] if before else None,
             },
@@ -411,7 +413,8 @@ line AS (
         SELECT action.* FROM accounts_identifier AS identifier
         JOIN scoring_action AS action ON action.identifier_id = identifier.id
         JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
-        WHERE identifier.customer_id = %(customer)s AND (%(before_at)s::timestamptz IS NULL
+        WHERE identifier.customer_id = %(customer)s AND (%(under)s::bigint IS NULL OR identifier.id = %(under)s)
+            AND (%(before_at)s::timestamptz IS NULL
             OR (action.occurred_at, action.id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
             AND (%(since)s::date IS NULL OR action.occurred_at >= %(since)s::date)
             AND (%(until)s::date IS NULL OR action.occurred_at < %(until)s::date + 1)
@@ -456,6 +459,16 @@ def top_customers(*, audience: Audience) -> QuerySet[Score]:
         .select_related("customer__user")
         .annotate(rank=Window(RankFunction(), order_by=F("score").desc()))
         .order_by("-score", "customer_id")
+    )
+
+
+def best_customer(*, audience: Audience) -> Score | None:
+    """The highest score of an audience; None where nobody has one. Index: scores of a brand in their order."""
+    return (
+        Score.objects.filter(brand=audience.brand, customer__in=audience.customers)
+        .select_related("customer")
+        .order_by("-score")
+        .first()
     )
 
 

@@ -10,8 +10,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.consent import audience
 from accounts.identity import IdentifierError, parse_identifier
-from accounts.models import Brand, Customer, Identifier, User
+from accounts.models import Brand, Customer, Identifier, Purpose, User
 from accounts.uses import record_look
 from loyalty import access
 from loyalty.access import Task
@@ -83,9 +84,20 @@ class CustomerAdmin(ReadOnlyAdmin):
             for task in (Task.MERGE_CUSTOMERS, Task.EXPORT_CUSTOMERS)
             for pk in access.staff_brands(request.user, task).values_list("pk", flat=True)
         }
-        rows = super().get_queryset(request).filter(erased_at=None)
+        rows = super().get_queryset(request).filter(self._met_by(request.user), erased_at=None)
         in_full = ExpressionWrapper(Q(brand__in=readable), BooleanField())
-        return rows.annotate(in_full=in_full).prefetch_related("identifiers")
+        found: QuerySet[Any] = rows.annotate(in_full=in_full)
+        return found.prefetch_related("identifiers")
+
+    def _met_by(self, user: Any) -> Q:
+        """Whom this person meets: for brands where they only choose customers, those whom the gate lets through."""
+        brands = list(access.staff_brands(user, self.see))
+        gated = [b for b in brands if not access.staff_may(user, Task.SEE_PAUSED, brand=b)]
+        met = Q(brand__in=[brand for brand in brands if brand not in gated]) if gated else Q()
+        for brand in gated:
+            found = audience(brand=brand, purpose=Purpose.SCORE).customers
+            met |= Q(pk__in=found.values("pk"))
+        return met
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

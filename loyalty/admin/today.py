@@ -5,14 +5,15 @@ from typing import Any, cast
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.models import Brand, Customer, User
+from accounts.consent import audience
+from accounts.models import Brand, Purpose, User
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import CappedPaginator
 from loyalty.admin.claims import claims_of
 from loyalty.admin.disputes import disputes_of
-from scoring import publication
-from scoring.models import RuleSet, Score
+from scoring import publication, queries
+from scoring.models import RuleSet
 
 BRANDS = 30
 
@@ -35,7 +36,7 @@ def card(request: HttpRequest, brand: Brand) -> dict[str, Any]:
     today = timezone.now().astimezone(brand.zone).date()
     current = publication.current_rule_set(brand=brand)
     draft = RuleSet.objects.filter(brand=brand, version=None).first()
-    customers = Customer.objects.filter(brand=brand).order_by("pk")
+    customers = access.customers_of(brand).order_by("pk")
     return {
         "brand": brand,
         "today": today,
@@ -54,10 +55,7 @@ def card(request: HttpRequest, brand: Brand) -> dict[str, Any]:
         "customers": CappedPaginator(customers, 1).count,
         "joined": CappedPaginator(customers.filter(user__isnull=False), 1).count,
         "cap": CappedPaginator.CAP,
-        "best": Score.objects.filter(brand=brand)
-        .select_related("customer")
-        .order_by("-score")
-        .first()
+        "best": queries.best_customer(audience=audience(brand=brand, purpose=Purpose.SCORE))
         if may(Task.SEE_CUSTOMERS)
         else None,
         "current": current,
