@@ -18,10 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -34,6 +32,7 @@ from django.urls import reverse
 from django.utils.translation import override
 
 from accounts.models import Brand, IssuerKey
+from loyalty.seals import seal_for
 from scoring.badges import parsed_badge
 from scoring.models import Badge, BadgeEarned
 from scoring.vocabulary import Vocabulary
@@ -97,7 +96,7 @@ def _signing_key(brand: Brand, *, now: datetime) -> tuple[IssuerKey, rsa.RSAPriv
     Brand.objects.select_for_update(no_key=True).get(pk=brand.pk)
     for key in brand.issuer_keys.select_related("brand").order_by("-created_at", "-pk"):
         try:
-            raw = _seal().decrypt(key.sealed.encode())
+            raw = seal_for("issuer keys").decrypt(key.sealed.encode())
         except InvalidToken:
             continue
         private = load_der_private_key(raw, password=None)
@@ -109,23 +108,10 @@ def _signing_key(brand: Brand, *, now: datetime) -> tuple[IssuerKey, rsa.RSAPriv
     key = IssuerKey.objects.create(
         brand=brand,
         public_key=_base64url(modulus.to_bytes(KEY_BITS // 8)),
-        sealed=_seal().encrypt(raw).decode(),
+        sealed=seal_for("issuer keys").encrypt(raw).decode(),
         created_at=now,
     )
     return key, private
-
-
-def _seal() -> MultiFernet:
-    """What seals private keys: made from the secret key; earlier secret keys still open."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet(
-        Fernet(
-            base64.urlsafe_b64encode(
-                HKDF(SHA256(), 32, salt=None, info=b"laurel issuer keys").derive(secret.encode())
-            )
-        )
-        for secret in secrets
-    )
 
 
 # --- what a credential speaks of -----------------------------------------------------------------

@@ -4,23 +4,63 @@ Staff come into the admin only in a session in which they gave it: a code of an 
 session in which they have just set one up counts, too.
 """
 
+import base64
+import secrets
 from typing import Any
 
 import structlog
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from loyalty.seals import seal_for
 
 log = structlog.get_logger(__name__)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """What django-allauth asks the site about second steps."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": gettext_lazy("That was not it. Try again."),
+        "unverified_email": gettext_lazy(
+            "Confirm your e-mail addresses first, or remove those that you do not use."
+        ),
+    }
+
+    def encrypt(self, text: str) -> str:
+        """Seal the secret of an app or of recovery codes."""
+        return seal_for("second factors").encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Open it. Where the secret key was lost, nothing matches any more, as if the app were another one."""
+        try:
+            return seal_for("second factors").decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            return base64.b32encode(secrets.token_bytes(20)).decode()
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Under which name devices keep passkeys of this site."""
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        return entity | {"name": str(settings.MFA_TOTP_ISSUER)}
+
+    def generate_authenticator_name(self, user: User, type: str) -> str:  # noqa: A002 - as it is upstream
+        """The name of a passkey whose owner gave it none."""
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return _("Passkey %(number)s") % {"number": number}
+
 
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 

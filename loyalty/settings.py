@@ -242,6 +242,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "forget_sessions": {
+        "task": "loyalty.tasks.forget_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "forget_unproven_logins": {
+        "task": "loyalty.tasks.forget_unproven_logins",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 
 # --- Signing in
@@ -316,6 +326,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = site.scheme
 
+MFA_ADAPTER = "loyalty.second_factor.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "loyalty.pages.door_forms.SecondStepForm",
     "reauthenticate": "loyalty.pages.door_forms.SecondStepAgainForm",

@@ -11,9 +11,11 @@ from typing import Any
 import redis
 from celery import shared_task
 from django.conf import settings
+from django.contrib.sessions.backends.cached_db import SessionStore
 from django.dispatch import receiver
 from django.utils import timezone
 
+from accounts import logins
 from accounts.models import Brand
 from scoring import actions, boards, ranks, run
 
@@ -76,3 +78,15 @@ def close_boards() -> None:
     """Close each brand's weeks and seasons that are over by its own date. Command: ``close_boards``."""
     for brand in Brand.objects.all():
         boards.close_boards(brand=brand, now=timezone.now())
+
+
+@shared_task
+def forget_sessions() -> None:
+    """Delete sessions that are over: nobody comes back for them. Command: ``clearsessions``, which is Django's."""
+    SessionStore.clear_expired()
+
+
+@shared_task
+def forget_unproven_logins() -> None:
+    """Forget addresses that somebody typed in and nobody proved. Command: ``forget_unproven_logins``."""
+    logins.forget_unproven(now=timezone.now())

@@ -28,7 +28,7 @@ class Passkey:
 
     def made(self, options: dict[str, Any]) -> dict[str, Any]:
         """The answer to a site that asks to make it."""
-        public = ES256.from_cryptography_key(self.private.public_key())
+        public = ES256.from_cryptography_key(self.private.public_key())  # type: ignore[no-untyped-call]
         known = AttestedCredentialData.create(Aaguid.NONE, self.name, public)
         data = AuthenticatorData.create(self._site_hash(), self._flags() | FLAG.AT, 0, bytes(known))
         said = AttestationObject.create("none", data, {})

@@ -265,7 +265,9 @@ class UserAdmin(ThemeAdmin):
     @admin.action(description=_("Take away the second step, which they lost"))
     def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Let those sign in without it who lost it; a mail tells them. Nobody does that for themselves."""
-        for user in queryset.exclude(pk=request.user.pk):
+        for user in queryset:
+            if user == request.user:
+                continue
             if second_factor.reset(user=user, by=f"user {request.user.pk}"):
                 self.log_change(request, user, "second step taken away")
                 said = _("The second step of %(user)s is gone. They are signed out everywhere.")

@@ -21,6 +21,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -37,6 +38,7 @@ SEEN_AT = "seen_at"
 # Kept in place of the address from which a session came.
 NO_ADDRESS = "0.0.0.0"  # noqa: S104
 FRESH_CODE = "fresh_code"
+ACCOUNTS = "/accounts/"
 
 # What a browser that calls itself so is, the first that fits: most call themselves by several names.
 BROWSERS = (
@@ -122,7 +124,10 @@ class ReauthenticateByCode(BaseReauthenticateView):  # type: ignore[misc]
 
 
 class SeenMiddleware:
-    """Notes down when a session was last used, about once an hour; stands behind signing in."""
+    """Notes down when a session was last used, about once an hour; stands behind signing in.
+
+    It also sees to it that browsers keep none of the pages about signing in: there are codes and secrets on them.
+    """
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -130,6 +135,8 @@ class SeenMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Go on; it is noted once the view is known."""
         response: HttpResponse = self.get_response(request)
+        if request.path.startswith(ACCOUNTS):
+            add_never_cache_headers(response)
         return response
 
     def process_view(self, request: HttpRequest, *_view: Any) -> None:

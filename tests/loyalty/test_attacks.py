@@ -116,7 +116,7 @@ def from_network(email: str, *, verified: bool, uid: str = "77") -> Client:
     """A browser that comes back from a network which says that an account there has that address."""
     client = Client()
     request = RequestFactory().get("/")
-    request.session, request.user = SessionStore(), AnonymousUser()  # type: ignore[assignment]
+    request.session, request.user = SessionStore(), AnonymousUser()
     request._messages = SessionStorage(request)  # type: ignore[attr-defined]
     request.allauth = SimpleNamespace()  # type: ignore[attr-defined]
     told = {"email": email, "email_verified": verified, "name": "Anyone"}

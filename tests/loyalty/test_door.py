@@ -1,7 +1,9 @@
 """Signing in, and the pages about one's own sign-in: each reachable one, in our look; sessions; recovery."""
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
 from django.core import mail
+from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -25,13 +28,14 @@ from tests.loyalty.signing_in import (
     QUICK_HASHERS,
     SECRET,
     add_passkey,
+    app_code,
     code_in_mail,
     confirm,
     confirmed,
     signed_in,
     use_passkey,
 )
-from tests.people import Person, join
+from tests.people import MONDAY, Person, join
 
 pytestmark = pytest.mark.django_db
 
@@ -117,6 +121,7 @@ def test_a_page_of_signing_in_has_our_look(name: str, customer: Person) -> None:
     for client, status in zip((Client(), browser), PAGES[name], strict=True):
         answer = client.get(address)
         assert answer.status_code == status, answer.headers
+        assert "no-store" in answer["Cache-Control"]
         if status == 200 and answer["Content-Type"].startswith("text/html"):
             text = answer.content.decode()
             assert 'class="masthead"' in text
@@ -307,3 +312,38 @@ def test_join_and_sign_in_offer_a_passkey(customer: Person) -> None:
         page = Client().get(address).content.decode()
         assert 'data-passkey="sign-in"' in page
     assert 'name="next" value="/b/foxglove/join?next=%2Fb%2Ffoxglove%2Fboard"' in page
+
+
+def test_secrets_of_second_steps_are_sealed_and_lost_with_the_key(
+    customer: Person, settings: Any
+) -> None:
+    user = confirmed(customer.user)
+    TOTP.activate(user, SECRET)
+    codes = RecoveryCodes.activate(user).get_unused_codes()
+    stored = json.dumps(list(Authenticator.objects.values_list("data", flat=True)))
+    assert SECRET not in stored
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one", [settings.SECRET_KEY]
+    signed_in(user)
+    settings.SECRET_KEY_FALLBACKS = []
+    cache.clear()
+    client = Client()
+    client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    for code in (app_code(), codes[0]):
+        client.post("/accounts/2fa/authenticate/", {"code": code})
+        assert "_auth_user_id" not in client.session
+
+
+def test_addresses_that_were_typed_in_and_never_proved_are_forgotten(
+    customer: Person, manager: Person, capsys: Any
+) -> None:
+    Client().post("/b/foxglove/join", {"email": "typo@example.org"})
+    Client().post("/accounts/login/", {"login": manager.user.email})
+    invited = User.objects.create_user("invited@example.org")
+    User.objects.create_superuser("root@example.org")
+    call_command("forget_unproven_logins")
+    assert "0 forgotten" in capsys.readouterr().out
+    User.objects.update(created_at=MONDAY - timedelta(days=2))
+    call_command("forget_unproven_logins")
+    assert "1 forgotten" in capsys.readouterr().out
+    left = set(User.objects.values_list("email", flat=True))
+    assert left == {"rowan@example.org", "imke@example.org", invited.email, "root@example.org"}

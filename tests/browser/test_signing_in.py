@@ -1,0 +1,110 @@
+"""Passkeys in a real browser, with a device of software, under the policy of the site."""
+
+from collections.abc import Iterator
+
+import pytest
+from allauth.mfa.models import Authenticator
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Brand
+from tests.browser.pages import WIDTHS
+from tests.loyalty.signing_in import code_in_mail
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PHONE = WIDTHS["phone"]
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A phone that keeps passkeys and knows its owner's finger. Nothing on its console is an error."""
+    context = browser.new_context(
+        base_url=live_server.url, viewport={"width": PHONE[0], "height": PHONE[1]}
+    )
+    page = context.new_page()
+    device = context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    kept = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": kept})
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    yield page
+    assert problems == []
+    context.close()
+
+
+def enter_code(page: Page) -> None:
+    page.get_by_label("Code").fill(code_in_mail())
+    page.get_by_role("button", name="Go on").click()
+
+
+def sign_out(page: Page) -> None:
+    page.goto("/accounts/logout/")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are logged out.")).to_be_visible()
+
+
+def test_a_passkey_is_made_signs_in_and_is_the_second_step(page: Page, brand: Brand) -> None:
+    page.goto("/b/foxglove/join")
+    page.get_by_label("E-mail address").fill("new@example.org")
+    page.get_by_role("button", name="Send me the code").click()
+    enter_code(page)
+    expect(page.get_by_text("Welcome")).to_be_visible()
+
+    page.goto("/accounts/2fa/")
+    page.get_by_role("link", name="Add a passkey").click()
+    page.get_by_label("Name of the passkey").fill("Phone")
+    page.get_by_role("button", name="Make the passkey").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    assert page.locator(".codes li").count() == 10
+
+    sign_out(page)
+    page.goto("/b/foxglove/join?next=/b/foxglove/board")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page).to_have_url(f"{page.url.split('/b/')[0]}/b/foxglove/board")
+
+    sign_out(page)
+    page.goto("/accounts/login/?next=/accounts/2fa/webauthn/")
+    page.get_by_label("E-mail address").fill("new@example.org")
+    page.get_by_role("button", name="Go on").click()
+    enter_code(page)
+    expect(page.get_by_role("heading", name="The second step")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("Phone", exact=True)).to_be_visible()
+
+    page.get_by_role("link", name="Remove Phone").click()
+    page.get_by_role("link", name="Use a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_role("button", name="Remove the passkey").click()
+    expect(page.get_by_text("You have none yet.")).to_be_visible()
+    assert not Authenticator.objects.exists()
+
+
+def test_a_device_that_does_not_know_the_passkey_says_so_and_the_code_is_still_there(
+    page: Page, brand: Brand
+) -> None:
+    page.goto("/accounts/login/")
+    page.evaluate("() => { navigator.credentials.get = () => Promise.reject(new DOMException()); }")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("No passkey was used.")).to_be_visible()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+
+
+def test_without_a_script_no_passkey_is_offered(
+    browser: Browser, live_server: LiveServer, brand: Brand
+) -> None:
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/accounts/login/")
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
+    context.close()
