@@ -92,11 +92,13 @@ class StandingFilter(SimpleListFilter):
 
 
 def pending(actions: QuerySet[Action]) -> QuerySet[Action]:
-    """Those that wait for a decision."""
+    """Those that wait for a decision; nobody's, whose customer was erased, wait for none."""
     decided = Amendment.objects.filter(action=OuterRef("pk")).exclude(
         type=Amendment.Type.CORRECTION
     )
-    return actions.filter(~Exists(decided), state=Action.State.PENDING)
+    return actions.filter(
+        ~Exists(decided), state=Action.State.PENDING, identifier__customer__erased_at=None
+    )
 
 
 class DayFilter(RangeDateFilter):

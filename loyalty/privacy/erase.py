@@ -9,6 +9,7 @@ A customer's row is locked first, as it is by whoever scores them and by whoever
 identifiers, which an arriving action needs. So what was on its way is either there to be erased, or finds nobody.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ from scoring.models import (
 )
 from scoring.ranks import forget_rank
 
+log = logging.getLogger(__name__)
+
 # Shorter than PostgreSQL takes to look for a deadlock: it is never the other one who is refused.
 LOCK_WAIT = "500ms"
 TRIES = 40
@@ -86,6 +89,10 @@ class BusyError(EraseError):
     """Something else held on to the person's data for too long."""
 
 
+class NoListError(EraseError):
+    """The list of erasures cannot be written, so that a restore would bring the person back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Erased:
     """What was done: the brands, and how much of what the person may know of went or was made nobody's."""
@@ -100,7 +107,7 @@ class Erased:
 def erase_customer(*, customer: Customer, now: datetime) -> Erased:
     """Make a customer nobody, with whoever was merged into them; their login stays. May run twice.
 
-    Raises BusyError where it had to wait too long; then nothing was changed.
+    Raises BusyError where it had to wait too long, and NoListError; then nothing was changed.
     """
     return _patiently(partial(_erase, [customer.pk], None, now))
 
@@ -108,8 +115,8 @@ def erase_customer(*, customer: Customer, now: datetime) -> Erased:
 def erase_user(*, user: User, now: datetime) -> Erased:
     """Erase a login and make its customers with all brands nobody.
 
-    Raises StillStaffError while it has a role with a brand or runs the installation, and BusyError as
-    ``erase_customer`` does; then nothing was changed.
+    Raises StillStaffError while it has a role with a brand or runs the installation, and what
+    ``erase_customer`` raises; then nothing was changed.
     """
     return _patiently(partial(_erase_user, user.pk, now))
 
@@ -201,12 +208,24 @@ def _erase(own: list[int], user: User | None, now: datetime, *, is_noted: bool =
     actions = _make_nobody(customers, identifiers, now)
     sessions = _erase_login(user) if user is not None else []
     if not is_noted:
-        note_erasures(entries)
+        _note(entries)
     for storage, name in photos:
         # The last step: a file that is gone while its row comes back is a photo less; the other way it would be kept.
         storage.delete(name)
     _after_commit(ranked, sessions)
     return Erased(brands, names, actions, len(photos), len(sessions))
+
+
+def _note(entries: list[Entry]) -> None:
+    try:
+        note_erasures(entries)
+    except OSError as error:
+        log.exception("LAUREL_ERASURES cannot be written, and nobody can be erased.")
+        raise NoListError(
+            _(
+                "Something is broken here. Nothing was erased. Please write to whoever runs the site."
+            )
+        ) from error
 
 
 def _lock(own: list[int]) -> list[int]:
