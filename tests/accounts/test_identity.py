@@ -347,7 +347,7 @@ def test_unlinked_it_is_again_the_unclaimed_customers_from_whom_it_came(
         card = get(brand, CARD)
         assert card.customer == origin
         assert (card.proven_at, card.proof, card.counts_from) == (None, "", None)
-    assert list(ann.identifiers.values_list("scheme", flat=True)) == ["laurel", "email"]
+    assert set(ann.identifiers.values_list("scheme", flat=True)) == {"laurel", "email"}
 
 
 def test_what_was_linked_before_it_arrived_is_nobodys_after(brand: Brand, ann: Customer) -> None:
