@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.views.decorators.http import require_safe
 
-from accounts.models import Customer
+from accounts.models import Customer, Identifier
 from loyalty import access
 from loyalty.pages.explained import explain_day, read_day
 from loyalty.pages.frame import customer_page, show
@@ -31,12 +31,13 @@ STATES = ("counted", "pending", "no_points", "reversed", "rejected")
 
 
 class Filter(NamedTuple):
-    """What of the activity is asked for: one source, one state, and from which day until which."""
+    """What of the activity is asked for: one source, one state, from which day until which, under which identifier."""
 
     source: Source | None
     state: str
     since: date | None
     until: date | None
+    under: Identifier | None
 
     @property
     def is_on(self) -> bool:
@@ -44,7 +45,7 @@ class Filter(NamedTuple):
         return any(self)
 
 
-def _read_filter(request: HttpRequest) -> Filter:
+def _read_filter(request: HttpRequest, customer: Customer) -> Filter:
     """The filter in the address; what makes no sense there is not asked for."""
     source, state = request.GET.get("source", ""), request.GET.get("state", "")
     return Filter(
@@ -52,6 +53,7 @@ def _read_filter(request: HttpRequest) -> Filter:
         state if state in STATES else "",
         _read_date(request.GET.get("since", "")),
         _read_date(request.GET.get("until", "")),
+        access.find_identifier(customer, request.GET.get("under", "")),
     )
 
 
@@ -67,20 +69,22 @@ def _read_date(text: str) -> date | None:
 def activity(request: HttpRequest, customer: Customer) -> HttpResponse:
     """The actions by day, newest first, forty to a page; filtered as the address says.
 
-    With a first day in the filter everything since then is added up below.
+    With a first day or an identifier in the filter everything is added up below.
     """
-    wanted = _read_filter(request)
+    wanted = _read_filter(request, customer)
+    adds_up = wanted.since is not None or wanted.under is not None
     before = _read_place(request.GET.get("before", ""))
     lines = queries.activity(
         customer=customer,
         before=before,
-        limit=(PAGE if wanted.since is None else MOST) + 1,
+        limit=(MOST if adds_up else PAGE) + 1,
         source=wanted.source,
         states=(wanted.state,) if wanted.state else None,
         since=wanted.since,
         until=wanted.until,
+        under=wanted.under.pk if wanted.under else None,
     )
-    is_summed = wanted.since is not None and before is None and len(lines) <= MOST
+    is_summed = adds_up and before is None and len(lines) <= MOST
     shown = lines if is_summed else lines[:PAGE]
     older = shown[-1] if len(lines) > len(shown) else None
     now = timezone.now()

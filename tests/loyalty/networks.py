@@ -42,6 +42,7 @@ class Provider:
         self.tokens: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.answers: list[int] = []
+        self.about_people = {"/me"}
         self.is_away = False
         self.moved_to = ""
         provider = self
@@ -98,7 +99,7 @@ class Provider:
     def answer(self, path: str, form: dict[str, str], token: str) -> tuple[int, Any]:
         if self.is_away:
             return 503, {}
-        if path == "/.well-known/openid-configuration":
+        if path.startswith("/.well-known/"):
             return 200, {
                 "issuer": self.url,
                 "authorization_endpoint": f"{self.url}/authorize",
@@ -109,7 +110,7 @@ class Provider:
             }
         if path == "/token":
             return self._give_token(form)
-        if path == "/me" and token in self.tokens:
+        if path in self.about_people and token in self.tokens:
             return 200, self.tokens[token]
         return 404, {}
 
@@ -129,6 +130,9 @@ class Provider:
             return 400, {"error": "invalid_grant"}
         token = secrets.token_urlsafe()
         self.tokens[token] = code.claims
+        if "sub" not in code.claims:
+            # One that knows OAuth, and no OpenID Connect.
+            return 200, {"access_token": token, "token_type": "Bearer"}
         about = {"iss": self.url, "aud": self.network.client_id, "exp": time.time() + 60}  # noqa: TID251
         id_token = jwt.encode(code.claims | about, "k" * 32, algorithm="HS256")
         return 200, {"access_token": token, "id_token": id_token, "token_type": "Bearer"}

@@ -1,6 +1,7 @@
 """What is linked: linking, counting, unlinking, codes, and what goes with what."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from time_machine import travel
 
 from accounts.identity import join_brand, link_identifier, make_link_code
 from accounts.models import Brand, Customer, Dispute, Identifier
+from accounts.networks import allauth_providers, networks_of
 from scoring.actions import record_actions
 from scoring.models import Score
 from scoring.records import ActionRow
@@ -193,6 +195,63 @@ def test_a_linked_account_signs_in(chirper: Provider, customer: Person) -> None:
     there = leads_to(client.post("/accounts/oidc/chirper/login/", form))
     answer = client.get(chirper.approve(there, **ROWAN), follow=True)
     assert answer.redirect_chain[-1][0] == "/b/foxglove/score"
+
+
+def test_mastodon_says_who_somebody_is_in_its_own_way(settings: Any, customer: Person) -> None:
+    """It has a document and an address of its own, and no ID token."""
+    with switched_on(settings, "mastodon") as [server]:
+        environment = {
+            "LAUREL_MASTODON_URL": "https://social.example",
+            "LAUREL_MASTODON_CLIENT_ID": server.network.client_id,
+            "LAUREL_MASTODON_SECRET": "hush",
+        }
+        [known] = networks_of(environment).values()
+        here = {
+            name: address.replace("https://social.example", server.url)
+            for name, address in known.overrides.items()
+        }
+        network = replace(
+            known,
+            server_url=known.server_url.replace("https://social.example", server.url),
+            overrides=here,
+        )
+        settings.LAUREL_NETWORKS = {"mastodon": network}
+        settings.SOCIALACCOUNT_PROVIDERS = allauth_providers(settings.LAUREL_NETWORKS)
+        server.about_people = {"/api/v1/accounts/verify_credentials"}
+        account = {
+            "id": "109",
+            "username": "Rowan",
+            "display_name": "R",
+            "note": "x",
+            "acct": "Rowan",
+        }
+        page = link(fresh_client(customer.user), server, **account)
+        assert "@rowan@social.example is linked." in page
+        assert "/.well-known/oauth-authorization-server" in server.asked
+        assert SocialAccount.objects.get().uid == "109"
+        assert SocialAccount.objects.get().extra_data["username"] == "@Rowan@social.example"
+
+
+def test_what_came_under_one_name_is_added_up(chirper: Provider, customer: Person) -> None:
+    report(customer.brand, "chirper:@rowan")
+    client = fresh_client(customer.user)
+    link(client, chirper)
+    _score, points = score_of(customer.customer)
+    number = Identifier.objects.get(scheme="chirper").pk
+    assert f"/b/foxglove/activity?under={number}" in client.get(LINKED).content.decode()
+    page = client.get("/b/foxglove/activity", {"under": number}).content.decode()
+    assert "Reported under @rowan." in page
+    assert page.count('data-line="points"') == 3
+    assert f'<data value="{points}" data-total="points">' in page
+    other = Identifier.objects.get(customer=customer.customer, scheme="email").pk
+    assert (
+        "Nothing of this kind."
+        in client.get("/b/foxglove/activity", {"under": other}).content.decode()
+    )
+    # Of what is nobody's, or another's, everything is shown.
+    stranger = join(customer.brand, "otter@example.org")
+    page = stranger.client().get("/b/foxglove/activity", {"under": number}).content.decode()
+    assert "Reported under" not in page
 
 
 def test_one_that_says_no_changes_nothing(chirper: Provider, customer: Person) -> None:
