@@ -93,6 +93,8 @@ BRAND: Final[dict[str, Any]] = {
 }
 PROMISE: Final = "Good coffee, remembered."
 COLOUR: Final = "#7b3f6e"
+CHANNELS: Final = ("email", "push", "sms", "post")
+PARTNERS: Final = "Ember & Lark Bakery"
 CODES: Final = {
     "exmouth-row": "ROW-4172",
     "canal-lane": "CANAL-8306",

@@ -68,6 +68,8 @@ BRAND: Final[dict[str, Any]] = {
 }
 PROMISE: Final = "Ride more, and let it count."
 COLOUR: Final = "#1f6f78"
+CHANNELS: Final = ("email",)
+PARTNERS: Final = ""
 CODES: Final = {"quay": "QUAY-6638"}
 
 RULES: Final[dict[str, Any]] = {

@@ -16,7 +16,7 @@ from django.db.models import Max
 
 from accounts.identity import join_brand, link_identifier
 from accounts.models import Brand, Customer, Identifier, StaffRole, User
-from loyalty.demo import foxglove, harbour, story
+from loyalty.demo import consents, foxglove, harbour, story
 from loyalty.demo.birdsong.people import JUNIPER
 from loyalty.demo.people import LOGINS, MANAGER, STAFF, Login, Person, make_people
 from loyalty.intake.forms import get_identifier
@@ -80,6 +80,13 @@ def _make_foxglove(now: datetime) -> Made:
         proof=Identifier.Proof.PROVIDER,
         now=now,
     )
+    consents.choose(
+        brand=brand,
+        people={person.number: person for person in people},
+        customers=customers,
+        anchor=anchor,
+    )
+    consents.take(brand=brand, rowan=rowan, anchor=anchor)
     if not Rhythm.objects.filter(customer=rowan).exists():
         choose_rhythm(customer=rowan, days=3, on=anchor - timedelta(days=63))
     record_purchase_claim(
@@ -123,6 +130,7 @@ def _get_brand(design: Any, now: datetime) -> Brand:
     with transaction.atomic():
         brand = setup_brand(document=design.BRAND)
         brand.promise, brand.colour = design.PROMISE, design.COLOUR
+        brand.channels, brand.partners = list(design.CHANNELS), design.PARTNERS
         # The story begins a year ago; its days are counted from here whenever it is told on.
         brand.created_at = now - YEAR
         brand.save()

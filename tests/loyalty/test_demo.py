@@ -7,8 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import transaction
 
+from accounts.consent import LeftOut, asked_for, audience, history_of
 from accounts.models import Brand, Customer, StaffRole, User
+from accounts.uses import uses_of
 from loyalty.demo import foxglove, harbour, story
+from loyalty.demo.consents import AGREE, KEEP_BACK, PAUSE
 from loyalty.demo.make import Made, make_demo
 from loyalty.demo.people import CUSTOMER, LOGINS, STAFF, make_people
 from loyalty.intake import check_ins, purchases, usage
@@ -170,6 +173,18 @@ def test_badges_are_of_every_criterion_and_each_first_level_is_somebodys(made: l
         assert 0 < rarity.percent < 100, badge
         assert rarity_of(badge=badge, level=3).percent < 25, badge
     assert BadgeEarned.objects.filter(badge__brand=made[1].brand, revoked_at=None).exists()
+
+
+def test_people_chose_and_saw_who_took_their_data(made: list[Made], rowan: Customer) -> None:
+    brand = made[0].brand
+    for purpose, channel in asked_for(brand=brand):
+        found = audience(brand=brand, purpose=purpose, channel=channel)
+        assert found.customers.exists() == ((purpose, channel) in AGREE), (purpose, channel)
+        assert found.left_out()[LeftOut.PAUSED] == PAUSE
+        assert found.left_out()[LeftOut.NO_CONSENT] > 50
+    assert [one.given for one in history_of(customer=rowan)].count(False) == 1
+    assert Customer.objects.filter(brand=brand).exclude(sources_off=0).count() == KEEP_BACK
+    assert [use.type for use in uses_of(customer=rowan)] == ["look", "export", "export"]
 
 
 def test_rowan_stands_in_the_middle_of_the_board(rowan: Customer) -> None:
