@@ -249,8 +249,8 @@ def _left_out(customer: Customer, action_id: int) -> str:
     if identifier.counts_from is not None and action.occurred_at < identifier.counts_from:
         moment = identifier.counts_from.astimezone(customer.brand.zone)
         return _(
-            "This is from before you linked %(identifier)s. What came before counts from %(moment)s on, "
-            "and this is older."
+            "This is too old to count: of what came before you linked %(identifier)s, "
+            "only what is from %(moment)s or later does."
         ) % {"identifier": identifier, "moment": date_format(moment, "DATETIME_FORMAT")}
     return ""
 

@@ -221,8 +221,8 @@ def test_a_receipt_of_what_rules_never_see_says_why(customer: Person) -> None:
     link_identifier(customer=me, text="card:8123", proof=Identifier.Proof.CODE, now=MONDAY)
     client, address = customer.client(), f"/b/foxglove/activity/{outcome.action_id}"
     old = text_of(client.get(address))
-    assert "This is from before you linked card:8123." in old
-    assert "counts from 13 November 2026" in old.replace("Nov. 13, 2026", "13 November 2026")
+    assert "of what came before you linked card:8123, only what is from" in old
+    assert "from 13 November 2026" in old.replace("Nov. 13, 2026", "13 November 2026")
     assert "No rule in force" not in old
     switch_source(customer=me, source=Source.PURCHASES, on=False, now=MONDAY)
     assert "You switched off the source Purchases." in text_of(client.get(address))

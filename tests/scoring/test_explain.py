@@ -246,8 +246,8 @@ def test_what_came_before_the_window_says_so_and_gives_nothing() -> None:
     assert explain(customer=ann, on=ON).points == world.stored().points == 7
     found = explain(customer=ann, on=ON, action_id=old)
     assert found.left_out == (
-        "This is from before you linked card:1. What came before counts from Nov. 23, 2026, 1 p.m. on, "
-        "and this is older."
+        "This is too old to count: of what came before you linked card:1, "
+        "only what is from Nov. 23, 2026, 1 p.m. or later does."
     )
     assert (found.lines, found.points) == ([], 7)
     assert explain(customer=ann, on=ON, action_id=new).left_out == ""
