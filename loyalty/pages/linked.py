@@ -184,6 +184,12 @@ def _show(
     by_scheme = {network.scheme: network for network in networks.values()}
     used = actions_by_identifier(customer=customer)
     accounts, addresses = social.uncounted(customer=customer)
+    disputes = list(
+        Dispute.objects.filter(claimant=customer, decided_at=None)
+        .select_related("identifier")
+        .order_by("pk")
+    )
+    disputed = {str(dispute.identifier) for dispute in disputes}
     return show(
         request,
         "pages/linked.html",
@@ -196,12 +202,14 @@ def _show(
             for one in identity.identifiers_of(customer=customer)
         ],
         uncounted=[
-            *(_uncounted_account(one, networks) for one in accounts),
+            *(
+                _uncounted_account(one, networks)
+                for one in accounts
+                if social.identifier_of(one) not in disputed
+            ),
             *(_uncounted_address(one) for one in addresses),
         ],
-        disputes=Dispute.objects.filter(claimant=customer, decided_at=None)
-        .select_related("identifier")
-        .order_by("pk"),
+        disputes=disputes,
         networks=list(networks.values()),
     )
 

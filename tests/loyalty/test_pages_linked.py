@@ -305,7 +305,9 @@ def test_what_somebody_else_holds_goes_to_staff(chirper: Provider, customer: Per
     client = fresh_client(customer.user)
     page = link(client, chirper)
     assert "@rowan counts for somebody else here." in page
-    assert "so staff decide" in client.get(LINKED).content.decode()
+    page = client.get(LINKED).content.decode()
+    assert "so staff decide" in page
+    assert "Count it here" not in page
     assert Dispute.objects.get().claimant == customer.customer
     assert held(customer) == []
     assert held(other) == ["chirper:@rowan"]
