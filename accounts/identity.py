@@ -111,7 +111,7 @@ def parse_identifier(text: str) -> tuple[str, str]:
         if not value.isascii():
             value = unicodedata.normalize("NFC", value)
     elif scheme == "card":
-        value = "".join(value.split())
+        value = "".join(letter for letter in value if unicodedata.category(letter) != "Zs")
     elif scheme == "phone":
         value = _phone(value)
     if not value.isprintable() or len(value) > 254:

@@ -91,7 +91,7 @@ def test_a_text_that_is_an_identifier(text: str, scheme: str, value: str) -> Non
         "c" * 33 + ":1",
         "card:" + "8" * 255,
         "card:8\x001",
-        "note:8\n1",
+        "card:8\n1",
         "email:a\u200bnn@example.org",  # a space of no width
         "email:\u202eann@example.org",  # written from right to left
         "çard:1",
