@@ -82,16 +82,9 @@ def is_missing(request: HttpRequest) -> bool:
 def note_set_up(
     *, request: HttpRequest, user: User, authenticator: Authenticator, **_signal: Any
 ) -> None:
-    """Whoever has just set one up, which asks to confirm who it is, has just used it. Hears authenticator_added."""
+    """Whoever has just set one up has just used it. Hears allauth's authenticator_added."""
     if authenticator.type in FACTORS:
-        record_authentication(
-            request,
-            user,
-            "mfa",
-            id=authenticator.pk,
-            type=authenticator.type,
-            reauthenticated=True,
-        )
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
 
 
 def reset(*, user: User, by: str) -> bool:

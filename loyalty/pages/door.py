@@ -83,17 +83,20 @@ class DoorAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Whether to ask once more who it is, before something that matters.
 
-        Upstream asks nothing of those who have neither a password nor a second step. They need a code by mail,
-        unless they have just come in by one.
+        Whoever has just signed in need not say it again. Upstream asks nothing of those who have neither a password
+        nor a second step; here, a code by mail.
         """
         required = bool(super().is_reauthentication_required(app=app, **kwargs))
         user = context.request.user
-        if required and isinstance(user, User) and not get_reauthentication_flows(user):
-            records = get_authentication_records(context.request, user)
-            at = records[-1]["at"] if records else 0
-            if time.time() - at > app_settings.REAUTHENTICATION_TIMEOUT:
-                raise ReauthenticationRequired
-        return required
+        if not required or not isinstance(user, User):
+            return required
+        records = get_authentication_records(context.request, user)
+        at = records[-1]["at"] if records else 0
+        if time.time() - at < app_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        if not get_reauthentication_flows(user):
+            raise ReauthenticationRequired
+        return True
 
     def get_reauthentication_methods(self, user: User | AnonymousUser) -> list[dict[str, Any]]:
         """Upstream's in our words, and a code by mail for those who have none of them."""

@@ -82,8 +82,6 @@ def test_a_passkey_is_made_signs_in_and_is_the_second_step(page: Page, brand: Br
     expect(page.get_by_text("Phone", exact=True)).to_be_visible()
 
     page.get_by_role("link", name="Remove Phone").click()
-    page.get_by_role("link", name="Use a passkey").click()
-    page.get_by_role("button", name="Use a passkey").click()
     page.get_by_role("button", name="Remove the passkey").click()
     expect(page.get_by_text("You have none yet.")).to_be_visible()
     assert not Authenticator.objects.exists()

@@ -69,9 +69,11 @@ def use_passkey(client: Client, passkey: Passkey, **form: str) -> Any:
     return client.post("/accounts/2fa/webauthn/login/", {"credential": json.dumps(used), **form})
 
 
-def confirm(browser: Client) -> None:
-    """Make it so that the browser's user, who signed in there, has just confirmed that it is them."""
+def wait(browser: Client) -> None:
+    """Let so much time pass that the browser's user must confirm that it is still them."""
     session = browser.session
     records = session["account_authentication_methods"]
-    session["account_authentication_methods"] = [*records, records[-1] | {"reauthenticated": True}]
+    session["account_authentication_methods"] = [
+        record | {"at": record["at"] - 16 * 60} for record in records
+    ]
     session.save()

@@ -50,7 +50,6 @@ from tests.loyalty.signing_in import (
     add_passkey,
     app_code,
     code_in_mail,
-    confirm,
     confirmed,
     signed_in,
     use_passkey,
@@ -318,7 +317,6 @@ def test_enumeration_by_a_change_of_address(customer: Person) -> None:
     answers = []
     for email in (VICTIM, "nobody@example.org"):
         browser = signed_in(confirmed(join(customer.brand, f"a-{email}").user))
-        confirm(browser)
         mail.outbox.clear()
         answer = browser.post("/accounts/email/", {"email": email, "action_add": ""})
         shown = browser.get(reverse("account_email_verification_sent")).content.decode()
@@ -456,7 +454,6 @@ def test_open_redirect(customer: Person) -> None:
         answers += [client.post("/accounts/reauthenticate/", reauthenticated)]
         answers += [client.get("/b/foxglove/join", {"next": away})]
         answers += [client.get(reverse("admin:login"), {"next": away})]
-        confirm(client)
         answers += [use_passkey(Client(), add_passkey(client, user), next=away)]
         answers += [client.post("/accounts/logout/", {"next": away})]
         Authenticator.objects.all().delete()
@@ -573,7 +570,6 @@ def _guess_address_code() -> Callable[[Elsewhere, User], Any]:
     def guess(guesser: Elsewhere, user: User) -> Any:
         if not state:
             state["client"] = signed_in(user)
-            confirm(state["client"])
             form = {"email": "further@example.org", "action_add": ""}
             state["client"].post("/accounts/email/", form)
         address = reverse("account_email_verification_sent")
@@ -683,7 +679,6 @@ def _any_key_will_do(monkeypatch: pytest.MonkeyPatch, _settings: Any) -> None:
 def _owner_of_a_passkey(brand: Any, email: str, name: bytes) -> tuple[User, Client, Passkey]:
     user = confirmed(join(brand, email).user)
     browser = signed_in(user)
-    confirm(browser)
     return user, browser, add_passkey(browser, user, name=name)
 
 
@@ -737,7 +732,6 @@ def test_passkey_that_does_not_check_its_holder(customer: Person) -> None:
     """A key that only wants to be touched is not taken as a passkey: whoever finds it would be in."""
     user = confirmed(customer.user)
     browser = signed_in(user)
-    confirm(browser)
     add_passkey(browser, user, checks_holder=False)
     assert not Authenticator.objects.filter(user=user).exists()
 
@@ -821,7 +815,6 @@ def test_staff_without_second_factor(manager: Person) -> None:
             answer = ask(address, follow=True)
             assert answer.request["PATH_INFO"] == reverse("mfa_index"), address
     assert "Staff sign in with a second step" in browser.get(reverse("mfa_index")).content.decode()
-    confirm(browser)
     add_passkey(browser, user)
     assert browser.get("/admin/").status_code == 200
 
@@ -830,7 +823,6 @@ def test_staff_who_sign_in_by_passkey_have_given_the_second_step(manager: Person
     """A passkey checks who holds it: it is both steps in one."""
     user = confirmed(manager.user)
     browser = signed_in(user)
-    confirm(browser)
     passkey = add_passkey(browser, user)
     client = Client()
     assert use_passkey(client, passkey, next="/admin/")["Location"] == "/admin/"

@@ -30,10 +30,10 @@ from tests.loyalty.signing_in import (
     add_passkey,
     app_code,
     code_in_mail,
-    confirm,
     confirmed,
     signed_in,
     use_passkey,
+    wait,
 )
 from tests.people import MONDAY, Person, join
 
@@ -113,7 +113,6 @@ def test_a_page_of_signing_in_has_our_look(name: str, customer: Person) -> None:
     TOTP.activate(user, SECRET)
     RecoveryCodes.activate(user)
     browser = signed_in(user)
-    confirm(browser)
     add_passkey(browser, user)
     key = Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN)
     keyed = {"mfa_edit_webauthn", "mfa_remove_webauthn"}
@@ -197,6 +196,7 @@ def test_a_password_can_be_set_and_removed(customer: Person) -> None:
     client.post(sent["Location"], {"code": code_in_mail()})
     client.post("/accounts/password/set/", {"password1": PASSWORD, "password2": PASSWORD})
     other = signed_in(user)
+    wait(client)
     assert client.post("/accounts/password/remove/")["Location"].startswith(
         "/accounts/reauthenticate/"
     )
@@ -223,6 +223,16 @@ def test_who_has_only_codes_confirms_with_one_before_changing_how_they_sign_in(
     right = browser.post(sent["Location"], {"code": code_in_mail()})
     assert right["Location"] == "/accounts/2fa/webauthn/add/"
     assert browser.get(right["Location"]).status_code == 200
+
+
+def test_what_was_confirmed_holds_for_a_quarter_of_an_hour(customer: Person) -> None:
+    browser = signed_in(confirmed(customer.user))
+    assert browser.get("/accounts/2fa/webauthn/add/").status_code == 200
+    wait(browser)
+    asked = browser.get("/accounts/2fa/webauthn/add/")["Location"]
+    assert asked == "/accounts/reauthenticate/?next=%2Faccounts%2F2fa%2Fwebauthn%2Fadd%2F"
+    assert browser.post(asked, {"password": PASSWORD})["Location"] == "/accounts/2fa/webauthn/add/"
+    assert browser.get("/accounts/2fa/webauthn/add/").status_code == 200
 
 
 def test_an_operator_made_at_the_terminal_signs_in_without_confirming_the_address() -> None:
@@ -277,7 +287,6 @@ def test_an_operator_takes_a_lost_second_step_away_but_not_their_own(manager: Pe
 
 def test_a_passkey_signs_in_by_itself_and_goes_on_to_where_it_was_wanted(customer: Person) -> None:
     browser = signed_in(confirmed(customer.user))
-    confirm(browser)
     passkey = add_passkey(browser, customer.user)
     assert "passkey was added" in mail.outbox[-1].subject
     client = Client()
