@@ -25,12 +25,21 @@ from django.db.models import Sum
 from django.test import Client
 from time_machine import travel
 
-from accounts.identity import join_brand
+from accounts.identity import (
+    IdentityError,
+    join_brand,
+    link_identifier,
+    merge_customers,
+    split_customer,
+    undo_moves,
+    unlink_identifier,
+)
 from accounts.models import Brand, Customer, Identifier, StaffRole, User
 from loyalty import tasks
 from loyalty.admin.claims import claims_of, objections_of
 from loyalty.pages.purchase import find_kept_photo, keep_photo
 from loyalty.privacy import erase
+from loyalty.privacy.download import download
 from loyalty.privacy.erase import (
     BusyError,
     NoListError,
@@ -305,6 +314,73 @@ def test_who_once_worked_for_a_brand_is_forgotten_in_what_they_did(
     for model, name in by_staff:
         assert len(after[model]) == len(before[model])
         assert {row[name] for row in after[model].values()} == {None}, model
+
+
+@alone
+def test_what_was_linked_and_unlinked_goes_too_unless_it_may_be_somebody_elses(
+    foxglove: Brand, done: Any
+) -> None:
+    person = join(foxglove, "rowan@example.org")
+    handles = ("birdsong:@quiet-handle", "birdsong:@shared-handle")
+    rows = [
+        ActionRow("birdsong", handle, handle, "usage", NOW, Decimal(1), attributes=None)
+        for handle in handles
+    ]
+    assert {one.status for one in record_actions(brand=foxglove, rows=rows, now=NOW)} == {
+        "accepted"
+    }
+    for handle in handles:
+        link = link_identifier(
+            customer=_customer(person), text=handle, proof=Identifier.Proof.PROVIDER, now=NOW
+        )
+        assert link.moved
+        unlink_identifier(customer=_customer(person), identifier=link.identifier, now=NOW)
+    # One of them lies with a card that rowan never proved.
+    beside = Identifier.objects.get(brand=foxglove, value="@shared-handle").customer
+    Identifier.objects.create(brand=foxglove, customer=beside, scheme="card", value="8123")
+    own = document(person)
+    assert {one["value"] for one in own["identifiers"]} >= {"@quiet-handle"}
+    assert "8123" not in json.dumps(own["identifiers"])
+    done(lambda: erase_customer(customer=_customer(person), now=LATER))
+    assert not Identifier.objects.filter(value="@quiet-handle").exists()
+    assert Identifier.objects.get(value="@shared-handle").customer == beside
+
+
+def document(person: Person) -> dict[str, Any]:
+    """The download of a person."""
+    with download(customer=_customer(person), ending="json", now=NOW) as file:
+        read: dict[str, Any] = json.load(file)
+    return read
+
+
+@alone
+def test_whoever_was_merged_into_them_goes_with_them_and_no_undoing_brings_them_back(
+    foxglove: Brand, manager: Person, done: Any
+) -> None:
+    kept, merged = join(foxglove, "rowan@example.org"), join(foxglove, "heron@example.org")
+    record(_customer(merged), ("purchase", NOW, 40))
+    group = merge_customers(
+        kept=_customer(kept), merged=_customer(merged), by=manager.user, reason="one", now=NOW
+    )
+    apart = split_customer(
+        customer=_customer(kept),
+        identifiers=[Identifier.objects.get(brand=foxglove, value="heron@example.org")],
+        by=manager.user,
+        reason="not one after all",
+        now=NOW,
+    )
+    split = apart.identifiers.get(scheme="email").link_events.latest("pk").group
+    score_all_due(foxglove, now=NOW)
+    sums = ledger()
+    done(lambda: erase_customer(customer=_customer(kept), now=LATER))
+    assert Customer.objects.filter(erased_at=None, brand=foxglove).get() == apart
+    assert ledger() == sums
+    for move, says in ((group, "has moved on since"), (split, "This customer was erased")):
+        with pytest.raises(IdentityError, match=says):
+            undo_moves(brand=foxglove, group=move, by=manager.user, now=LATER)
+    score_all_due(foxglove, now=LATER)
+    assert verify_ledger(brand=foxglove).differences == []
+    assert ledger()["records"] == sums["records"]
 
 
 # What stays is as it was, for good
