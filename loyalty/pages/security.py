@@ -19,6 +19,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.cache import add_never_cache_headers
@@ -163,6 +164,11 @@ def note_sign_in(*, request: HttpRequest, **_signal: Any) -> None:
 def forget_address(*, instance: UserSession, **_signal: Any) -> None:
     """Keep no network address of a session. Hears pre_save of UserSession."""
     instance.ip = NO_ADDRESS
+
+
+def forget_session(*, instance: Session, **_signal: Any) -> None:
+    """What is noted down of a session goes with it. Hears post_delete of Session."""
+    UserSession.objects.filter(session_key=instance.session_key).delete()
 
 
 @login_required

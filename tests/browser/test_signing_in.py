@@ -4,12 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Brand
-from tests.browser.pages import WIDTHS
-from tests.loyalty.signing_in import code_in_mail
+from tests.browser.looks import misfits, violations
+from tests.browser.pages import WIDTHS, session_cookie
+from tests.loyalty.signing_in import PASSWORD, SECRET, code_in_mail, confirmed
+from tests.people import join
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -106,3 +110,53 @@ def test_without_a_script_no_passkey_is_offered(
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
     context.close()
+
+
+def test_pages_of_the_second_step_are_for_everyone(
+    browser: Browser, live_server: LiveServer, brand: Brand
+) -> None:
+    user = confirmed(join(brand, "rowan@example.org").user)
+    TOTP.activate(user, SECRET)
+    RecoveryCodes.activate(user)
+    context = browser.new_context(
+        base_url=live_server.url,
+        viewport={"width": PHONE[0], "height": PHONE[1]},
+        reduced_motion="reduce",
+        # axe is put into the page, which the policy of the site rightly forbids.
+        bypass_csp=True,
+    )
+    page = context.new_page()
+    found = {}
+
+    def look(name: str) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found[f"{name}, {scheme}"] = violations(page)
+        for width in (320, 390, 1280):
+            page.set_viewport_size({"width": width, "height": 844})
+            found[f"{name}, {width}"] = misfits(page)
+
+    page.goto("/accounts/login/")
+    page.get_by_label("E-mail address").fill(user.email)
+    page.get_by_text("I have a password").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="The second step")).to_be_visible()
+    look("second step")
+    page.get_by_label("Code").fill("000000")
+    page.get_by_role("button", name="Sign in").click()
+    look("second step, wrong")
+    context.add_cookies([session_cookie(user, url=live_server.url)])
+    for address in (
+        "2fa/recovery-codes/",
+        "2fa/recovery-codes/generate/",
+        "2fa/totp/deactivate/",
+        "2fa/reauthenticate/",
+        "reauthenticate/",
+        "password/change/",
+    ):
+        page.goto(f"/accounts/{address}")
+        assert page.url.endswith(f"/accounts/{address}")
+        look(address)
+    context.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -12,6 +12,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.core.management import call_command
@@ -157,6 +158,16 @@ def test_sessions_are_listed_and_ended_one_by_one_or_all_others(customer: Person
 def test_of_a_session_no_network_address_is_kept(customer: Person) -> None:
     signed_in(confirmed(customer.user))
     assert UserSession.objects.get().ip == "0.0.0.0"  # noqa: S104
+
+
+def test_what_is_noted_of_a_session_goes_with_it(customer: Person) -> None:
+    user = confirmed(customer.user)
+    browser, other = signed_in(user), signed_in(user)
+    browser.post("/accounts/logout/")
+    assert UserSession.objects.get().session_key == other.session.session_key
+    Session.objects.update(expire_date=MONDAY - timedelta(days=1000))
+    call_command("clearsessions")
+    assert not UserSession.objects.exists()
 
 
 def test_a_session_notes_down_once_an_hour_that_it_is_used(customer: Person) -> None:

@@ -222,9 +222,10 @@ class Command(BaseCommand):
         self.stdout.write(f"  the other roles ({names}) in the same way,")
         self.stdout.write(
             "or with a code by e-mail: mail is shown here and kept in "
-            f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/, "
-            "which asks for no second step here, as it does elsewhere."
+            f"{settings.LAUREL_HOME / 'mail'}. The admin is at {self.address}/admin/."
         )
+        if not settings.LAUREL_STAFF_SECOND_FACTOR:
+            self.stdout.write("Staff sign in without a second step here; elsewhere they need one.")
         if "LAUREL_BIRDSONG_URL" in os.environ:
             self.stdout.write(
                 f"Birdsong, a social network to link, is at {os.environ['LAUREL_BIRDSONG_URL']} "
