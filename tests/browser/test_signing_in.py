@@ -130,7 +130,7 @@ def test_pages_of_the_second_step_are_for_everyone(
 
     def look(name: str) -> None:
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             found[f"{name}, {scheme}"] = violations(page)
         for width in (320, 390, 1280):
             page.set_viewport_size({"width": width, "height": 844})
