@@ -47,6 +47,7 @@ SORT_LABELS: dict[str, Any] = {
 class TopCustomersForm(forms.Form):
     """The filters, as they stand in the address."""
 
+    purpose = forms.ChoiceField(required=False, label=_("What for"))
     score = forms.IntegerField(
         required=False, min_value=0, max_value=1000, label=_("Score at least")
     )
@@ -63,7 +64,6 @@ class TopCustomersForm(forms.Form):
         required=False, min_value=1, max_value=3650, label=_("Active in the last (days)")
     )
     sort = forms.ChoiceField(required=False, label=_("Sort by"))
-    purpose = forms.ChoiceField(required=False, label=_("What for"))
 
     def __init__(self, brand: Brand, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -101,7 +101,7 @@ class Nest(NamedTuple):
 
 
 @pytest.fixture
-def nest(foxglove: Brand, harbour: Brand) -> Nest:
+def nest(foxglove: Brand, harbour: Brand, manager: Person) -> Nest:
     """Foxglove asks for everything. All but the silent ones agreed to all of it, whatever came then."""
     for brand in (foxglove, harbour):
         brand.channels, brand.partners = list(Brand.Channel.values), "Roast & Co"
@@ -119,7 +119,11 @@ def nest(foxglove: Brand, harbour: Brand) -> Nest:
     pause_score(customer=paused.customer, now=NOW)
     erase_customer(customer=erased.customer, now=NOW)
     merge_customers(
-        kept=kept.customer, merged=merged.customer, by=None, reason="the same person", now=NOW
+        kept=kept.customer,
+        merged=merged.customer,
+        by=manager.user,
+        reason="the same person",
+        now=NOW,
     )
     score_all_due(foxglove, now=NOW)
     # What records call the merged one has gone over to the other; their name and their line in a list have not.
@@ -196,7 +200,7 @@ def purposes(brand: Brand) -> Iterator[str]:
 def text_of(answer: HttpResponseBase) -> str:
     """Everything that came, also what comes in pieces."""
     headers = " ".join(f"{name}: {value}" for name, value in answer.items())
-    return headers + b"".join(answer).decode("utf-8", "replace")  # type: ignore[arg-type]
+    return headers + b"".join(answer).decode("utf-8", "replace")
 
 
 def ask(client: Client, address: str, purpose: str) -> Iterator[tuple[str, str]]:
