@@ -461,7 +461,13 @@ class ConsentText(models.Model):
     text = models.CharField(_("text"), max_length=500)
     made_at = models.DateTimeField(_("made"))
     made_by = models.ForeignKey(
-        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        User,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("made by"),
     )
 
     class Meta:
@@ -562,7 +568,13 @@ class DataUse(models.Model):
         CHANGE = "change", _("something of the customer changed")
 
     id = models.BigAutoField(primary_key=True)
-    brand = models.ForeignKey(Brand, models.PROTECT, related_name="data_uses", db_index=False)
+    brand = models.ForeignKey(
+        Brand,
+        models.PROTECT,
+        related_name="data_uses",
+        db_index=False,
+        verbose_name=_("brand"),
+    )
     type = models.CharField(_("what"), max_length=6, choices=Type)
     purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose)
     channel = models.CharField(_("channel"), max_length=5, choices=Brand.Channel, blank=True)

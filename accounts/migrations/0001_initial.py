@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                 ('text', models.CharField(max_length=500, verbose_name='text')),
                 ('made_at', models.DateTimeField(verbose_name='made')),
                 ('brand', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='consent_texts', to='accounts.brand', verbose_name='brand')),
-                ('made_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('made_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
             ],
             options={
                 'verbose_name': 'wording of consent',
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                 ('role', models.CharField(blank=True, choices=[('owner', 'Owner'), ('manager', 'Manager'), ('rule_editor', 'Rule editor'), ('reviewer', 'Reviewer'), ('marketer', 'Marketer'), ('till', 'Till')], max_length=16, verbose_name='role')),
                 ('people', models.PositiveIntegerField(verbose_name='people')),
                 ('at', models.DateTimeField(verbose_name='when')),
-                ('brand', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='data_uses', to='accounts.brand')),
+                ('brand', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='data_uses', to='accounts.brand', verbose_name='brand')),
                 ('by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
             ],
             options={
