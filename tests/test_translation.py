@@ -296,7 +296,8 @@ class Reading(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
+        # A quotation stays in the words, and in the language, in which it was said.
+        if tag in ("script", "style", "blockquote"):
             self.skipping = tag
         attributes = dict(attrs)
         # Tokens of forms, and amounts that people may write in their own manner.
@@ -443,5 +444,5 @@ def test_staff_write_numbers_as_their_language_does() -> None:
 def test_british_browsers_get_their_own_dates(foxglove: Brand) -> None:
     with travel(MONDAY + 8 * HOUR, tick=False):
         client = join(foxglove, "ash@example.org").client()
-        british = client.get("/b/foxglove/me", headers={"accept-language": "en-GB"})
+        british = client.get("/b/foxglove/known", headers={"accept-language": "en-GB"})
         assert "23 November 2026" in british.content.decode()
