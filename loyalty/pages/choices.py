@@ -20,10 +20,15 @@ from accounts.consent import ConsentError, ContactRulesError, Wording
 from accounts.models import Brand, Consent, Customer, Purpose
 from loyalty.pages.door import is_own_address
 from loyalty.pages.frame import customer_page, show
+from loyalty.pages.patience import is_within
 from loyalty.theme import SOURCE_SLUGS
 from scoring.models import Source
 
 WEEKLY = (1, 2, 3, 5, 7)
+# Proofs are kept for good: so many may be made in an hour. What was given can always be taken back.
+GIVEN, HOUR = 100, 3600
+# Proofs that are shown; the download has all.
+PROOFS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,7 @@ def choices(request: HttpRequest, customer: Customer) -> HttpResponse:
         form=form,
         asked=asked_of(customer),
         sources=[(source, source in off) for source in map(Source.from_slug, SOURCE_SLUGS)],
-        history=consent.history_of(customer=customer),
+        history=consent.history_of(customer=customer)[:PROOFS],
     )
 
 
@@ -175,6 +180,9 @@ def _say(request: HttpRequest, customer: Customer, *, way: Consent.Way, now: dat
     purpose, channel = request.POST.get("purpose", ""), request.POST.get("channel", "")
     given = request.POST.get("given", "")
     if purpose not in Purpose.values or given not in {"yes", "no"}:
+        return ""
+    if given == "yes" and not is_within(f"consents:{customer.pk}", allowed=GIVEN, window=HOUR):
+        messages.error(request, _("You have switched this very often. Try again in an hour."))
         return ""
     try:
         consent.record_consents(

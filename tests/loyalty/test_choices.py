@@ -108,6 +108,18 @@ def test_words_that_changed_meanwhile_are_read_again_first(customer: Person, me:
     assert "Sell it? Partners: Roast & Co." in given.wording
 
 
+def test_proofs_are_not_made_without_end(
+    customer: Person, me: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loyalty.pages.choices.GIVEN", 2)
+    client = customer.client()
+    for _tap in range(4):
+        tap(client, PAGE, purpose="news", channel="email")
+    page = tap(client, PAGE, purpose="news", channel="email")
+    assert "You have switched this very often." in text_of(page)
+    assert [one.given for one in history_of(customer=me)] == [False, True, False, True]
+
+
 @pytest.mark.parametrize(
     "form",
     [
