@@ -14,7 +14,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Max
 
-from accounts.identity import join_brand, link_identifier
+from accounts.identity import join_brand, link_identifier, moves_of, parse_identifier
 from accounts.models import Brand, Customer, Identifier, StaffRole, User
 from loyalty.demo import consents, foxglove, harbour, story
 from loyalty.demo.birdsong.people import JUNIPER
@@ -71,15 +71,10 @@ def _make_foxglove(now: datetime) -> Made:
     )
     records = _record(brand, rows, now)
     rowan = customers[0]
-    link_identifier(customer=rowan, text=people[0].handle, proof=Identifier.Proof.PROVIDER, now=now)
+    _link_once(rowan, people[0].handle, now)
     # So that somebody who says they are Juniper learns what happens when two say the same.
     juniper = next(p for p in people if p.number and p.number in customers and not p.handle)
-    link_identifier(
-        customer=customers[juniper.number],
-        text=JUNIPER.identifier,
-        proof=Identifier.Proof.PROVIDER,
-        now=now,
-    )
+    _link_once(customers[juniper.number], JUNIPER.identifier, now)
     consents.choose(
         brand=brand,
         people={person.number: person for person in people},
@@ -188,6 +183,14 @@ def _join_one(brand: Brand, person: Person, user: User, anchor: date) -> Custome
             customer=customer, venue=Venue.objects.filter(brand=brand, slug=person.home).first()
         )
     return customer
+
+
+def _link_once(customer: Customer, text: str, now: datetime) -> None:
+    """Link an account that was never the customer's: what somebody unlinks in the demo stays unlinked."""
+    scheme, value = parse_identifier(text)
+    before = moves_of(customer=customer)
+    if not before.filter(identifier__scheme=scheme, identifier__value=value).exists():
+        link_identifier(customer=customer, text=text, proof=Identifier.Proof.PROVIDER, now=now)
 
 
 def _users(logins: Sequence[Login]) -> dict[str, User]:

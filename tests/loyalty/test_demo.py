@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from accounts.consent import LeftOut, asked_for, audience, history_of
+from accounts.identity import identifiers_of, unlink_identifier
 from accounts.models import Brand, Customer, StaffRole, User
 from accounts.uses import uses_of
 from loyalty.demo import foxglove, harbour, story
@@ -230,8 +231,10 @@ def test_the_brand_offers_every_door(made: list[Made], rowan: Customer) -> None:
     )
 
 
-def test_telling_it_again_changes_nothing_and_later_it_goes_on(made: list[Made]) -> None:
-    """Twice at the same moment, then six days later, with the staff's own changes kept."""
+def test_telling_it_again_changes_nothing_and_later_it_goes_on(
+    made: list[Made], rowan: Customer
+) -> None:
+    """Twice at the same moment, then six days later, with what people changed themselves kept."""
     before = (Action.objects.count(), Posting.objects.count(), Customer.objects.count())
     with transaction.atomic():
         again = make_demo(now=NOW)
@@ -239,9 +242,12 @@ def test_telling_it_again_changes_nothing_and_later_it_goes_on(made: list[Made])
         assert (Action.objects.count(), Posting.objects.count(), Customer.objects.count()) == before
 
         Brand.objects.filter(slug=foxglove.SLUG).update(name="Foxglove & Friends")
+        handle = identifiers_of(customer=rowan).get(scheme="mastodon")
+        unlink_identifier(customer=rowan, identifier=handle, now=NOW)
         later = make_demo(now=LATER)
         assert later[0].records == len(told(TODAY, LATER)) - len(told(TODAY, NOW))
         assert later[0].brand.name == "Foxglove & Friends"
+        assert not identifiers_of(customer=rowan).filter(scheme="mastodon").exists()
         assert Customer.objects.exclude(user=None).count() == 150
         assert verify_ledger(brand=later[0].brand).differences == []
         transaction.set_rollback(True)
