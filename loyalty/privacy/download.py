@@ -41,8 +41,8 @@ from loyalty.exports.formats.csv import FORMULA_STARTS
 from loyalty.privacy.person import (
     codes_of,
     disputes_of,
-    left_behind,
     log_about,
+    unclaimed,
     with_merged,
 )
 from scoring.models import (
@@ -79,7 +79,8 @@ Row = tuple[Any, ...]
 class Person:
     """Whose document it is, and when it is written.
 
-    ``own`` are the customer and whoever was merged into them; ``customers`` also those who hold what they unlinked.
+    ``own`` are the customer and whoever was merged into them; ``customers`` also those who hold what is theirs and not
+    linked.
     """
 
     customer: Customer
@@ -113,7 +114,8 @@ def download(*, customer: Customer, ending: str, now: datetime) -> IO[bytes]:
     It is written a few thousand rows at a time; a long one into a file that goes when it is closed.
     """
     own = with_merged([customer.pk])
-    person = Person(customer, own, sorted({*own, *left_behind(own)}), now)
+    others = unclaimed(own, customer.user, customer.brand)
+    person = Person(customer, own, sorted({*own, *others}), now)
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # who asked closes it
     (_write_zip if ending == "zip" else _write_json)(person, file)
     is_short = file.tell() <= IN_MEMORY

@@ -48,8 +48,8 @@ from loyalty.privacy.person import (
     codes_of,
     disputes_of,
     identifiers_of,
-    left_behind,
     log_about,
+    unclaimed,
     with_merged,
 )
 from scoring.models import (
@@ -109,7 +109,7 @@ def erase_customer(*, customer: Customer, now: datetime) -> Erased:
 
     Raises BusyError where it had to wait too long, and NoListError; then nothing was changed.
     """
-    return _patiently(partial(_erase, [customer.pk], None, now))
+    return _patiently(partial(_erase_customer, customer.pk, now))
 
 
 def erase_user(*, user: User, now: datetime) -> Erased:
@@ -134,7 +134,7 @@ def _erase_entry(entry: Entry) -> int:
         found = Customer.objects.filter(public_id=entry.public_id, erased_at=None)
         own = list(found.values_list("pk", flat=True))
         if own:
-            _erase(own, None, entry.at, is_noted=True)
+            _erase(_lock(own, None, None), None, entry.at, is_noted=True)
         return len(own)
     login = User.objects.filter(pk=entry.pk, created_at=entry.made_at).first()
     if login is None:
@@ -180,17 +180,24 @@ def _patiently(work: Callable[[], Result]) -> Result:
     )
 
 
+def _erase_customer(pk: int, now: datetime) -> Erased:
+    customer = Customer.objects.select_related("user", "brand").get(pk=pk)
+    return _erase(_lock([pk], customer.user, customer.brand), None, now)
+
+
 def _erase_user(pk: int, now: datetime, *, is_noted: bool = False) -> Erased:
     # Whoever joins a brand locks the login too, so that no customer is added meanwhile.
     user = User.objects.select_for_update().get(pk=pk)
     if refused := may_erase(user=user):
         raise StillStaffError(refused)
     own = Customer.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)
-    return _erase(list(own), user, now, is_noted=is_noted)
+    return _erase(_lock(list(own), user, None), user, now, is_noted=is_noted)
 
 
-def _erase(own: list[int], user: User | None, now: datetime, *, is_noted: bool = False) -> Erased:
-    customers = _lock(own)
+def _erase(
+    customers: list[int], user: User | None, now: datetime, *, is_noted: bool = False
+) -> Erased:
+    """Make locked customers nobody, and delete the login if there is one."""
     identifiers = _lock_identifiers(customers)
     entries: list[Entry] = [
         ErasedCustomer(public_id, now)
@@ -228,12 +235,17 @@ def _note(entries: list[Entry]) -> None:
         ) from error
 
 
-def _lock(own: list[int]) -> list[int]:
-    """Lock the customers, those merged into them and what they left behind, in one order; their numbers."""
-    merged = with_merged(own)
-    customers = sorted({*merged, *left_behind(merged)})
-    rows = Customer.objects.select_for_update().filter(pk__in=customers, erased_at=None)
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+def _lock(own: list[int], user: User | None, brand: Brand | None) -> list[int]:
+    """Lock the customers, those merged into them and what is theirs besides, in one order; their numbers."""
+
+    def theirs() -> set[int]:
+        merged = with_merged(own)
+        return {*merged, *unclaimed(merged, user, brand)}
+
+    rows = Customer.objects.select_for_update().filter(pk__in=theirs(), erased_at=None)
+    locked = {row.pk for row in rows.order_by("pk")}
+    # What somebody else claimed until the lock was there is that one's.
+    return sorted(locked & theirs())
 
 
 def _lock_identifiers(customers: list[int]) -> list[int]:

@@ -9,8 +9,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 
-from accounts.identity import OWN_SCHEME
-from accounts.models import Customer, Dispute, Identifier, LinkCode, LinkEvent, User
+from accounts.identity import OWN_SCHEME, parse_identifier
+from accounts.models import Brand, Customer, Dispute, Identifier, LinkCode, LinkEvent, User
+from accounts.social import identifier_of
 from scoring.models import Action, BadgeShare, Evidence, Objection
 
 
@@ -24,30 +25,36 @@ def with_merged(customers: Iterable[int]) -> list[int]:
     return sorted(found)
 
 
-def left_behind(customers: Iterable[int]) -> list[int]:
-    """Unclaimed customers who hold nothing but what these once proved to be theirs, and unlinked again.
+def unclaimed(customers: Iterable[int], user: User | None, brand: Brand | None) -> list[int]:
+    """Unclaimed customers of the brand, or with None of any, who hold nothing but what is these people's.
 
-    It is theirs still, and nobody else's. Whoever holds anything beside it may be somebody else.
+    That is what these customers linked and unlinked again, and what is reported under a confirmed address or a social
+    account of the login. Nobody else has it. Whoever holds anything beside it may be somebody else.
     """
     unlinked = LinkEvent.objects.filter(
         from_customer__in=list(customers), type=LinkEvent.Type.UNLINK
     )
-    others = Identifier.objects.filter(customer=OuterRef("pk")).exclude(
-        Q(scheme=OWN_SCHEME) | Q(pk__in=unlinked.values("identifier"))
+    theirs = Q(pk__in=unlinked.values("identifier"))
+    for scheme, value in _proven_by(user) if user else ():
+        theirs |= Q(scheme=scheme, value=value)
+    held = Identifier.objects.filter(customer=OuterRef("pk"))
+    found = Customer.objects.filter(
+        Exists(held.filter(theirs)),
+        ~Exists(held.exclude(theirs | Q(scheme=OWN_SCHEME))),
+        pk__in=Identifier.objects.filter(theirs).values("customer"),
+        user=None,
+        erased_at=None,
+        merged_into=None,
     )
-    return list(
-        Customer.objects.filter(
-            Exists(
-                Identifier.objects.filter(
-                    customer=OuterRef("pk"), pk__in=unlinked.values("identifier")
-                )
-            ),
-            ~Exists(others),
-            user=None,
-            erased_at=None,
-            merged_into=None,
-        ).values_list("pk", flat=True)
-    )
+    return list((found.filter(brand=brand) if brand else found).values_list("pk", flat=True))
+
+
+def _proven_by(user: User) -> list[tuple[str, str]]:
+    """The identifiers that the login proved: confirmed addresses, and social accounts by what they are known by."""
+    addresses = EmailAddress.objects.filter(user=user, verified=True)
+    texts = [f"email:{address.email}" for address in addresses]
+    texts += filter(None, map(identifier_of, SocialAccount.objects.filter(user=user)))
+    return [parse_identifier(text) for text in texts]
 
 
 def identifiers_of(customers: Iterable[int]) -> list[int]:

@@ -16,6 +16,8 @@ from threading import Barrier, Event
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
@@ -35,6 +37,7 @@ from accounts.identity import (
     unlink_identifier,
 )
 from accounts.models import Brand, Customer, Identifier, StaffRole, User
+from accounts.social import IDENTIFIER
 from loyalty import tasks
 from loyalty.admin.claims import claims_of, objections_of
 from loyalty.pages.purchase import find_kept_photo, keep_photo
@@ -344,6 +347,43 @@ def test_what_was_linked_and_unlinked_goes_too_unless_it_may_be_somebody_elses(
     done(lambda: erase_customer(customer=_customer(person), now=LATER))
     assert not Identifier.objects.filter(value="@quiet-handle").exists()
     assert Identifier.objects.get(value="@shared-handle").customer == beside
+
+
+@alone
+def test_what_brands_hear_of_a_login_without_having_been_told_whose_it_is_goes_too(
+    foxglove: Brand, harbour: Brand, done: Any
+) -> None:
+    """Confirmed addresses and linked accounts; an address that was not confirmed is not proved to be theirs."""
+    person = join(foxglove, "rowan@example.org")
+    for email, verified in (("rowan@example.org", True), ("heron@example.org", False)):
+        EmailAddress.objects.create(user=person.user, email=email, verified=verified)
+    SocialAccount.objects.create(
+        user=person.user, provider="birdsong", uid="1", extra_data={IDENTIFIER: "birdsong:@Rowan"}
+    )
+    names = ("email:rowan@example.org", "birdsong:@rowan", "email:heron@example.org", "card:8123")
+    for brand in (foxglove, harbour):
+        rows = [ActionRow("till", name, name, "purchase", NOW, Decimal(1)) for name in names]
+        record_actions(brand=brand, rows=rows, now=NOW)
+    held = document(person)["identifiers"]
+    assert {one["value"] for one in held if one["scheme"] != "laurel"} == {
+        "rowan@example.org",
+        "@rowan",
+    }
+    sums = ledger()
+    # Leaving a brand leaves the other as it is.
+    done(lambda: erase_customer(customer=_customer(person), now=LATER))
+    assert _known() == {("foxglove", "email:heron@example.org"), ("foxglove", "card:8123")} | {
+        ("harbour", name) for name in names
+    }
+    done(lambda: erase_user(user=person.user, now=LATER))
+    assert _known() == {(slug, name) for slug in ("foxglove", "harbour") for name in names[2:]}
+    assert ledger() == sums
+
+
+def _known() -> set[tuple[str, str]]:
+    """What identifies anybody with any brand, but for Laurel's own numbers."""
+    left = Identifier.objects.exclude(scheme__in=("erased", "laurel")).select_related("brand")
+    return {(one.brand.slug, str(one)) for one in left}
 
 
 def document(person: Person) -> dict[str, Any]:
