@@ -10,6 +10,7 @@ from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.forms import DisconnectForm as AnyDisconnectForm
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.base import AuthProcess
+from allauth.socialaccount.signals import social_account_removed
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -67,6 +68,17 @@ class DisconnectForm(AnyDisconnectForm):  # type: ignore[misc]
         """Leave out what is asked of people who would have no way in without the account."""
         cleaned: dict[str, Any] = self.cleaned_data
         return cleaned
+
+    def save(self) -> None:
+        """Take it off; upstream cannot where the network is switched off by now."""
+        account = self.cleaned_data["account"]
+        if account.provider in settings.LAUREL_NETWORKS:
+            super().save()
+            return
+        account.delete()
+        social_account_removed.send(
+            sender=SocialAccount, request=self.request, socialaccount=account
+        )
 
 
 class Linked(NamedTuple):

@@ -8,10 +8,11 @@ import pytest
 from django.db import transaction
 
 from accounts.consent import LeftOut, asked_for, audience, history_of
-from accounts.identity import identifiers_of, unlink_identifier
-from accounts.models import Brand, Customer, StaffRole, User
+from accounts.identity import identifiers_of, link_identifier, unlink_identifier
+from accounts.models import Brand, Customer, Identifier, StaffRole, User
 from accounts.uses import uses_of
 from loyalty.demo import foxglove, harbour, story
+from loyalty.demo.birdsong.people import BIRDS, PIPIT, ROWAN, SORREL
 from loyalty.demo.consents import AGREE, KEEP_BACK, PAUSE
 from loyalty.demo.make import Made, make_demo
 from loyalty.demo.people import CUSTOMER, LOGINS, STAFF, make_people
@@ -32,6 +33,7 @@ from scoring.models import (
     Source,
 )
 from scoring.records import ActionRow, Row
+from scoring.run import score_due
 from scoring.verify import verify_ledger
 
 NOW = datetime(2026, 11, 24, 12, 5, tzinfo=UTC)
@@ -207,6 +209,32 @@ def test_some_are_not_claimed_and_some_claims_wait(made: list[Made]) -> None:
         identifier__brand=made[0].brand, state="pending", amendments=None
     )
     assert 6 <= waiting.count() <= 40
+
+
+def test_birdsong_waits_for_whoever_says_who_they_are(made: list[Made], rowan: Customer) -> None:
+    """Posts lie under handles that are nobody's; linked, the score jumps at once. One is somebody's already."""
+    told = {bird.handle: sum(bool(chirp.topic) for chirp in bird.chirps) for bird in BIRDS}
+    assert told["rowan"] >= 5
+    assert told["sorrel"] >= 5
+    for bird in (ROWAN, SORREL):
+        names = Identifier.objects.filter(
+            brand=rowan.brand, scheme="birdsong", value=f"@{bird.handle}"
+        )
+        assert names.get().customer.user is None
+        assert names.get().actions.count() == told[bird.handle]
+    juniper = Identifier.objects.get(brand=rowan.brand, scheme="birdsong", value="@juniper")
+    assert juniper.proven_at
+    assert juniper.customer.user not in (None, rowan.user)
+    assert not Identifier.objects.filter(scheme="birdsong", value=f"@{PIPIT.handle}").exists()
+    before = Score.objects.get(customer=rowan).score
+    with transaction.atomic():
+        proof = Identifier.Proof.PROVIDER
+        linked = link_identifier(customer=rowan, text=ROWAN.identifier, proof=proof, now=NOW)
+        assert linked.moved
+        while score_due(brand=rowan.brand, now=NOW):
+            pass
+        assert Score.objects.get(customer=rowan).score > before + 15
+        transaction.set_rollback(True)
 
 
 def test_everyone_can_sign_in_and_staff_are_staff(made: list[Made]) -> None:

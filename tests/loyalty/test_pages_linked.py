@@ -172,6 +172,21 @@ def test_disconnected_from_the_login_it_counts_nowhere(
     assert not there.identifiers.filter(scheme="chirper").exists()
 
 
+def test_what_is_linked_outlives_its_network_and_can_be_taken_off(
+    chirper: Provider, customer: Person, settings: Any
+) -> None:
+    client = fresh_client(customer.user)
+    link(client, chirper)
+    settings.LAUREL_NETWORKS = settings.SOCIALACCOUNT_PROVIDERS = {}
+    page = client.get(LINKED).content.decode()
+    assert page.index("Counts here") < page.index("@rowan")
+    assert "@Rowan" in client.get("/accounts/3rdparty/").content.decode()
+    answer = client.post("/accounts/3rdparty/", {"account": SocialAccount.objects.get().pk})
+    assert answer.status_code == 302
+    assert not SocialAccount.objects.exists()
+    assert held(customer) == []
+
+
 def test_linked_on_the_logins_own_page_it_counts_nowhere_yet(
     chirper: Provider, customer: Person
 ) -> None:
