@@ -86,9 +86,13 @@ def rise_bar(otherwise: float, then: float) -> dict[str, Any]:
 
 @register.inclusion_tag("parts/switched_off.html")
 def switched_off(customer: Customer) -> dict[str, Any]:
-    """Which sources the customer has switched off, in a line; nothing where there are none."""
+    """That the score is paused, and which sources are switched off, a line each; nothing where all is on."""
     labels = [str(source.label) for source in sources_off(customer)]
-    return {"sources": all_of(labels), "slug": customer.brand.slug}
+    return {
+        "is_paused": customer.paused_at is not None,
+        "sources": all_of(labels),
+        "slug": customer.brand.slug,
+    }
 
 
 @register.simple_tag

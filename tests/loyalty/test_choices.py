@@ -153,6 +153,7 @@ def test_a_pause_says_what_it_does_and_is_one_tap_either_way(
     page = tap(client, PAGE, do="pause")
     assert "Paused since 24 November 2026" in text_of(page)
     assert "While your score is paused, nothing is sent and nothing is shared" in text_of(page)
+    assert "Your score is paused" in text_of(client.get("/b/foxglove/activity"))
     score_all_due(me.brand, now=NOW)
     paused = Score.objects.get(customer=me)
     assert paused.score == 0
