@@ -34,6 +34,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """What django-allauth asks the site about second steps."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
+        "cannot_generate_recovery_codes": gettext_lazy("Set up an app or a passkey first."),
         "incorrect_code": gettext_lazy("That was not it. Try again."),
         "unverified_email": gettext_lazy(
             "Confirm your e-mail addresses first, or remove those that you do not use."

@@ -33,6 +33,12 @@ NEW_PASSWORD = _("New password")
 AGAIN = _("The same again")
 RULES = _("At least 8 characters, and none of those that everybody uses.")
 KEY_NAME = _("Name of the passkey")
+# What the forms upstream say, marked here so that our catalogues can say it as the pages do.
+UPSTREAM = (
+    _("The email address and/or password you specified are not correct."),
+    _("You must type the same password each time."),
+    _("The password is too similar to the %(verbose_name)s."),
+)
 
 
 class Plain(forms.Form):

@@ -72,7 +72,7 @@ class Visitor:
                 **options,
             )
             context.set_default_timeout(15_000)
-            if views is OWN:
+            if views is not OPEN:
                 context.add_cookies([session_cookie(self.customer.user, url=self.url)])
             page = context.new_page()
             for name, view in views.items():
