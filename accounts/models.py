@@ -21,6 +21,8 @@ from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from .walls import lifted
+
 HEX_COLOUR_PATTERN = re.compile(r"^#[0-9a-f]{6}\Z")
 HEX_COLOUR = RegexValidator(
     HEX_COLOUR_PATTERN.pattern, _("Write the colour as # and six hex digits.")
@@ -29,6 +31,14 @@ CURRENCY_PATTERN = re.compile(r"^[A-Z]{3}\Z")
 CURRENCY = RegexValidator(
     CURRENCY_PATTERN.pattern, _("Write the currency as three capitals (ISO 4217).")
 )
+
+
+class NeverChanged(pgtrigger.Protect):
+    """Refuses changes of a row, but that what is ``forgettable`` is emptied."""
+
+    def __init__(self, *, forgettable: tuple[str, ...], **kwargs: Any) -> None:
+        self.forgettable = forgettable
+        super().__init__(name="never_changed", operation=pgtrigger.Update, **kwargs)
 
 
 def append_only(*forgettable: str) -> list[pgtrigger.Trigger]:
@@ -53,7 +63,7 @@ def append_only(*forgettable: str) -> list[pgtrigger.Trigger]:
             )
         )
     return [
-        pgtrigger.Protect(name="never_changed", operation=pgtrigger.Update, condition=condition),
+        NeverChanged(forgettable=forgettable, condition=condition),
         pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete),
     ]
 
@@ -121,9 +131,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     @cached_property
+    def roles(self) -> dict[int, str]:
+        """The user's role with each brand they work for, by the brand's key; read once for each object."""
+        with lifted("a person's own roles"):
+            return dict(self.staff_roles.values_list("brand_id", "role"))
+
+    @property
     def is_staff(self) -> bool:
         """Whether the admin lets this user in: an operator, or staff of at least one brand."""
-        return self.is_superuser or self.staff_roles.exists()
+        return self.is_superuser or bool(self.roles)
 
 
 def only_email() -> list[str]:

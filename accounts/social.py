@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts import identity
 from accounts.models import Customer, Dispute, Identifier, User
+from accounts.walls import lifted
 
 # Under these names a social account keeps what it is reported by, and nothing else of what the network told.
 IDENTIFIER, HANDLE, NAME = "identifier", "username", "name"
@@ -76,8 +77,11 @@ def stop_counting(*, customer: Customer, identifier: Identifier, now: datetime) 
     It is, where the customer's login counts it with no other brand.
     """
     identity.unlink_identifier(customer=customer, identifier=identifier, now=now)
-    if customer.user is None or _counted(customer.user, str(identifier)).exists():
+    if customer.user is None:
         return False
+    with lifted("with which other brands a person's own network counts"):
+        if _counted(customer.user, str(identifier)).exists():
+            return False
     gone, _rows = SocialAccount.objects.filter(
         user=customer.user, **{f"extra_data__{IDENTIFIER}": str(identifier)}
     ).delete()
@@ -88,8 +92,9 @@ def stop_counting_everywhere(*, user: User, text: str, now: datetime) -> None:
     """Unlink an identifier from all customers of a login, each in a transaction of its own; may run twice."""
     if not text:
         return
-    for identifier in _counted(user, text).select_related("customer"):
-        identity.unlink_identifier(customer=identifier.customer, identifier=identifier, now=now)
+    with lifted("a person's own network, with every brand with which it counts"):
+        for identifier in _counted(user, text).select_related("customer"):
+            identity.unlink_identifier(customer=identifier.customer, identifier=identifier, now=now)
 
 
 def uncounted(*, customer: Customer) -> tuple[list[SocialAccount], list[EmailAddress]]:

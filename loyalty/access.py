@@ -4,6 +4,7 @@ The staff part is a table: each task of the admin names the roles that include i
 table; no view names a role. ``docs/roles.md`` is made from it.
 """
 
+import re
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rules.predicates import Predicate
 
 from accounts.models import Brand, Customer, Identifier, LinkEvent, StaffRole, User
+from accounts.walls import lifted, stand
 from scoring.models import Action, Badge, BadgeShare, Venue
 
 # No row has a number of more digits.
@@ -54,7 +56,7 @@ def has_role(role: StaffRole.Role) -> Predicate:
     """The predicate that a user holds this role with the brand."""
 
     def holds(user: User, brand_id: int | None) -> bool:
-        return brand_id is not None and _roles(user).get(brand_id) == role
+        return brand_id is not None and user.roles.get(brand_id) == role
 
     return Predicate(holds, name=f"has_role:{role}")
 
@@ -99,7 +101,7 @@ def staff_may(user: User | AnonymousUser, task: Task, *, brand: Brand | int | No
     may = STAFF_MAY[task]
     if brand is not None:
         return bool(may.test(user, brand.pk if isinstance(brand, Brand) else brand))
-    return bool(may.test(user, None) or any(may.test(user, brand_id) for brand_id in _roles(user)))
+    return bool(may.test(user, None) or any(may.test(user, brand_id) for brand_id in user.roles))
 
 
 def staff_may_change(user: User | AnonymousUser, task: Task, *, customer: Customer) -> bool:
@@ -120,7 +122,7 @@ def staff_brands(user: User | AnonymousUser, task: Task) -> QuerySet[Brand]:
     if STAFF_MAY[task].test(user, None):
         return brands
     return brands.filter(
-        pk__in=[brand_id for brand_id in _roles(user) if STAFF_MAY[task].test(user, brand_id)]
+        pk__in=[brand_id for brand_id in user.roles if STAFF_MAY[task].test(user, brand_id)]
     )
 
 
@@ -129,7 +131,7 @@ def workplaces(user: User | AnonymousUser) -> QuerySet[Brand]:
     brands = Brand.objects.order_by("name", "pk")
     if not isinstance(user, User) or not user.is_active:
         return brands.none()
-    return brands if user.is_superuser else brands.filter(pk__in=list(_roles(user)))
+    return brands if user.is_superuser else brands.filter(pk__in=list(user.roles))
 
 
 def get_staff_brand(user: User | AnonymousUser, task: Task, slug: str) -> Brand:
@@ -144,15 +146,9 @@ def get_staff_brand(user: User | AnonymousUser, task: Task, slug: str) -> Brand:
     return brand
 
 
-def _roles(user: User) -> dict[int, str]:
-    # Read once for each user object, which lives as long as its request.
-    prefetch_related_objects([user], "staff_roles")
-    return {role.brand_id: role.role for role in user.staff_roles.all()}
-
-
 def role_of(user: User, brand: Brand) -> str:
     """As what a user works for a brand; empty for an operator, who works for every one."""
-    return _roles(user).get(brand.pk, "")
+    return user.roles.get(brand.pk, "")
 
 
 def customers_of(brand: Brand) -> QuerySet[Customer]:
@@ -180,6 +176,17 @@ def customers_of_move(brand: Brand, group: UUID) -> list[Customer]:
 # --- customers -----------------------------------------------------------------------------------
 
 
+def slug_in(path: str) -> str:
+    """The slug of the brand whose page it is that stands at a path; empty for pages of no brand."""
+    found = _OF_A_BRAND.match(path)
+    return found[1] if found else ""
+
+
+# For ``accounts.walls``: one array of the keys of the brands, here of one or none.
+BY_SLUG = "SELECT array_agg(id) FROM accounts_brand WHERE slug = %s"
+_OF_A_BRAND = re.compile(r"/b/([-\w]+)/")
+
+
 def get_brand(slug: str) -> Brand:
     """The brand of that slug, whose landing page and rule book anyone may read. Raises Http404."""
     return get_object_or_404(Brand, slug=slug)
@@ -200,12 +207,13 @@ def find_customer(user: User | AnonymousUser, slug: str) -> Customer | None:
     )
 
 
-def memberships(user: User | AnonymousUser) -> QuerySet[Customer]:
+def memberships(user: User | AnonymousUser) -> list[Customer]:
     """A user's customers with all brands, by the brand's name; none that was merged into another."""
     if not user.is_authenticated:
-        return Customer.objects.none()
-    found = Customer.objects.select_related("brand").filter(user=user, merged_into=None)
-    return found.order_by("brand__name", "pk")
+        return []
+    with lifted("a person's own memberships"):
+        found = Customer.objects.select_related("brand").filter(user=user, merged_into=None)
+        return list(found.order_by("brand__name", "pk"))
 
 
 def get_action(customer: Customer, action_id: int) -> Action:
@@ -257,9 +265,15 @@ def get_badge_level(brand: Brand, slug: str, level: int) -> Badge:
 
 
 def get_badge_share(public_id: UUID) -> BadgeShare:
-    """What somebody shows to anyone who knows its address. Raises Http404, also once they have left."""
-    return get_object_or_404(
-        BadgeShare.objects.select_related("customer__brand", "badge"),
-        public_id=public_id,
-        customer__user__isnull=False,
-    )
+    """What somebody shows to anyone who knows its address. Raises Http404, also once they have left.
+
+    The rest of the request is about its brand.
+    """
+    with lifted("a share is known by its own address"):
+        share = get_object_or_404(
+            BadgeShare.objects.select_related("customer__brand", "badge"),
+            public_id=public_id,
+            customer__user__isnull=False,
+        )
+    stand((share.customer.brand_id,))
+    return share

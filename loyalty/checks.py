@@ -8,6 +8,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
+
+from accounts.policies import gaps
 
 
 @register(Tags.security, deploy=True)
@@ -36,6 +39,18 @@ def check_staff_need_a_second_step(
             id="laurel.W002",
         )
     ]
+
+
+@register("walls", deploy=True)
+def check_walls(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:
+    """A table without its policy would show one brand what is another's, where a filter was forgotten."""
+    try:
+        names = ", ".join(table.name for table in gaps())
+    except DatabaseError as error:
+        return [Error(f"The database of DATABASE_URL does not answer: {error}", id="laurel.E003")]
+    if not names:
+        return []
+    return [Error(f"Brands are not kept apart in {names}.", "Run migrate.", id="laurel.E003")]
 
 
 @register("redis", deploy=True)

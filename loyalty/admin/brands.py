@@ -1,6 +1,7 @@
 """Brands, who works for them, and the logins of the installation."""
 
 import zoneinfo
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
@@ -19,6 +20,7 @@ from unfold.widgets import (
 
 from accounts.models import Brand, StaffRole, User
 from accounts.staff import LastOwnerError, appoint_staff, dismiss_staff, is_last_owner
+from accounts.walls import lifted
 from loyalty import access, second_factor
 from loyalty.access import Task
 from loyalty.admin.base import BrandFilter, BrandModelAdmin
@@ -97,6 +99,11 @@ class BrandAdmin(BrandModelAdmin):
     list_display = ("name", "promise", "time_zone", "currency")
     search_fields = ("name", "slug")
     ordering = ("name",)
+
+    def save_model(self, request: HttpRequest, obj: Brand, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Keep the brand; one that is new is nobody's yet, and so outside every wall."""
+        with nullcontext() if change else lifted("a new brand"):
+            super().save_model(request, obj, form, change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """What customers and history depend on is fixed once there is any."""

@@ -22,6 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from accounts.models import Brand
+from accounts.walls import within_those
+from loyalty.access import BY_SLUG
 from scoring.publication import Effective
 
 REFUSED = 2
@@ -63,6 +65,15 @@ class BrandCommand(DoorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the brand; commands add their own after it."""
         parser.add_argument("brand", metavar="BRAND", help="the brand's slug")
+
+
+class ReadingCommand(BrandCommand):
+    """A command of which people read the result: of other brands, it finds nothing."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command within the wall of its brand."""
+        with within_those(BY_SLUG, [options["brand"]]):
+            return super().execute(*args, **options)
 
 
 def get_brand(slug: str) -> Brand:

@@ -1,6 +1,5 @@
 """What is shown where there is nothing to show: not found, not allowed, and broken."""
 
-import re
 import secrets
 import sys
 from typing import Any
@@ -15,7 +14,6 @@ from loyalty import access
 
 log = structlog.get_logger(__name__)
 
-BRAND = re.compile(r"^/b/([-\w]+)/")
 # Without those that are mistaken for one another when read out over the telephone.
 LETTERS = "ACDEFHJKLMNPRTUVWXY3479"
 
@@ -48,9 +46,9 @@ def _reference() -> str:
 
 
 def _around(request: HttpRequest) -> dict[str, Any]:
-    found = BRAND.match(request.path)
-    if found is None:
+    slug = access.slug_in(request.path_info)
+    if not slug:
         return {}
-    customer = access.find_customer(request.user, found[1])
-    brand = customer.brand if customer else Brand.objects.filter(slug=found[1]).first()
+    customer = access.find_customer(request.user, slug)
+    brand = customer.brand if customer else Brand.objects.filter(slug=slug).first()
     return {"brand": brand, "customer": customer}

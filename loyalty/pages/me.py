@@ -86,7 +86,7 @@ def me(request: HttpRequest, customer: Customer) -> HttpResponse:
         choices=choices_in_words(customer),
         sign_in=_ways_in(customer.user),
         language=get_language_info(language)["name_local"] if language else "",
-        others=access.memberships(request.user).exclude(pk=customer.pk),
+        others=[other for other in access.memberships(request.user) if other.pk != customer.pk],
     )
 
 

@@ -42,6 +42,7 @@ from accounts.models import (
     StaffRole,
     User,
 )
+from accounts.walls import lifted
 from loyalty.pages.purchase import drop_kept_photo
 from loyalty.privacy.erasures import Entry, ErasedCustomer, ErasedLogin, note_erasures
 from loyalty.privacy.person import (
@@ -118,7 +119,8 @@ def erase_user(*, user: User, now: datetime) -> Erased:
     Raises StillStaffError while it has a role with a brand or runs the installation, and what
     ``erase_customer`` raises; then nothing was changed.
     """
-    return _patiently(partial(_erase_user, user.pk, now))
+    with lifted("a login goes, and with it what says in whatever brand that it was theirs"):
+        return _patiently(partial(_erase_user, user.pk, now))
 
 
 def erase_again(*, entries: Iterable[Entry]) -> int:
@@ -151,8 +153,9 @@ def may_erase(*, user: User) -> str:
         return _(
             "You run this installation. Hand that over to somebody else first; then you can erase your login here."
         )
-    roles = StaffRole.objects.filter(user=user).select_related("brand").order_by("brand__name")
-    names = ", ".join(role.brand.name for role in roles)
+    names = ", ".join(
+        brand.name for brand in Brand.objects.filter(pk__in=user.roles).order_by("name")
+    )
     if not names:
         return ""
     return _(

@@ -9,13 +9,13 @@ from django.core.management.base import CommandParser
 
 from accounts.identity import IdentifierError, parse_identifier
 from accounts.models import Brand, Customer
-from loyalty.management.terminal import BrandCommand, Refused, get_brand, get_today, read_date
+from loyalty.management.terminal import ReadingCommand, Refused, get_brand, get_today, read_date
 from scoring.explain import Explanation, Line, SourceReceipt, explain
 
 WIDTH = 78
 
 
-class Command(BrandCommand):
+class Command(ReadingCommand):
     help = (
         "Print a customer's score as a receipt: every award, what limits took, what each is worth."
     )

@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from loyalty.management.terminal import BrandCommand, get_brand
+from loyalty.management.terminal import ReadingCommand, get_brand
 from scoring.queries import iter_awards
 
 
-class Command(BrandCommand):
+class Command(ReadingCommand):
     help = "Write every award that holds now as JSON lines."
 
     def handle(self, *, brand: str, **options: Any) -> None:

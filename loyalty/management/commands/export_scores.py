@@ -10,12 +10,12 @@ from django.utils import timezone
 from accounts.consent import audience
 from accounts.models import Brand, DataUse, Purpose
 from accounts.uses import record_use
-from loyalty.management.terminal import BrandCommand, Refused, get_brand, get_today, read_date
+from loyalty.management.terminal import ReadingCommand, Refused, get_brand, get_today, read_date
 from scoring.models import Source
 from scoring.queries import iter_scores
 
 
-class Command(BrandCommand):
+class Command(ReadingCommand):
     help = (
         "Write the scores of everyone who may be found for a purpose, on a day, as JSON lines. That they were taken is"
         " recorded, and each of them sees it."
