@@ -1,5 +1,6 @@
 """Customers: found by whatever names them, and the page on which staff see all of one."""
 
+from collections.abc import Collection
 from typing import Any, cast
 
 from django.contrib.admin import SimpleListFilter
@@ -31,13 +32,28 @@ def reads_in_full(user: Any, brand: Brand | int) -> bool:
     )
 
 
-def named(term: str, *, brands: QuerySet[Brand]) -> Q:
-    """Which customers are meant: by pseudonym, or by an identifier, in full with its scheme or a part of its value."""
+def brands_in_full(user: Any) -> set[int]:
+    """The brands of which this person reads identifiers in full."""
+    return {
+        pk
+        for task in (Task.MERGE_CUSTOMERS, Task.EXPORT_CUSTOMERS)
+        for pk in access.staff_brands(user, task).values_list("pk", flat=True)
+    }
+
+
+def named(term: str, *, brands: QuerySet[Brand], in_full: Collection[int]) -> Q:
+    """Which customers are meant: by pseudonym, or by an identifier, in full with its scheme or by its value.
+
+    A part of the value is enough only with the brands ``in_full``: elsewhere, what is hidden would be found out letter
+    by letter.
+    """
     identifiers = Identifier.objects.filter(brand__in=brands)
     try:
         scheme, value = parse_identifier(term)
     except IdentifierError:
-        identifiers = identifiers.filter(value__icontains=term)
+        identifiers = identifiers.filter(
+            Q(value__iexact=term) | Q(value__icontains=term, brand__in=in_full)
+        )
     else:
         identifiers = identifiers.filter(scheme=scheme, value=value)
     return Q(pseudonym__icontains=term) | Q(pk__in=identifiers.values("customer"))
@@ -79,13 +95,8 @@ class CustomerAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Everyone but those who are nobody any more; each knows whether this person reads identifiers in full."""
-        readable = {
-            pk
-            for task in (Task.MERGE_CUSTOMERS, Task.EXPORT_CUSTOMERS)
-            for pk in access.staff_brands(request.user, task).values_list("pk", flat=True)
-        }
         rows = super().get_queryset(request).filter(self._met_by(request.user), erased_at=None)
-        in_full = ExpressionWrapper(Q(brand__in=readable), BooleanField())
+        in_full = ExpressionWrapper(Q(brand__in=brands_in_full(request.user)), BooleanField())
         found: QuerySet[Any] = rows.annotate(in_full=in_full)
         return found.prefetch_related("identifiers")
 
@@ -106,7 +117,11 @@ class CustomerAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset.filter(merged_into=None), False
-        meant = named(term, brands=access.staff_brands(request.user, self.see))
+        meant = named(
+            term,
+            brands=access.staff_brands(request.user, self.see),
+            in_full=brands_in_full(request.user),
+        )
         return queryset.filter(meant, merged_into=None), False
 
     @column(_("customer"))

@@ -157,7 +157,7 @@ class MergePage(CustomerPage):
             brands = access.staff_brands(self.user, self.task).filter(pk=self.brand.pk)
             found = list(
                 access.customers_of(self.brand)
-                .filter(named(search.cleaned_data["q"], brands=brands))
+                .filter(named(search.cleaned_data["q"], brands=brands, in_full={self.brand.pk}))
                 .exclude(pk=kept.pk)
                 .exclude(user=self.user)
                 .select_related("score")

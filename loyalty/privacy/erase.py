@@ -10,6 +10,7 @@ identifiers, which an arriving action needs. So what was on its way is either th
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.postgres.functions import RandomUUID
@@ -46,6 +46,7 @@ from accounts.walls import lifted
 from loyalty.pages.purchase import drop_kept_photo
 from loyalty.privacy.erasures import Entry, ErasedCustomer, ErasedLogin, note_erasures
 from loyalty.privacy.person import (
+    addresses_of,
     codes_of,
     disputes_of,
     identifiers_of,
@@ -328,25 +329,24 @@ def _sessions_of(user: User) -> list[str]:
 
     All sessions are looked through: what a session holds is found by nothing else.
     """
-    addresses = {
-        user.email,
-        *EmailAddress.objects.filter(user=user).values_list("email", flat=True),
-    }
+    # Whole: another's may end like one of theirs.
+    addresses = "|".join(map(re.escape, addresses_of(user)))
+    theirs = re.compile(rf"(?<![\w.+-])(?:{addresses})(?![\w-]|\.\w)", re.IGNORECASE)
     found = []
     for session in Session.objects.iterator(chunk_size=1000):
         said = session.get_decoded()
-        if str(said.get(SESSION_KEY)) == str(user.pk) or _says(said, addresses):
+        if str(said.get(SESSION_KEY)) == str(user.pk) or _says(said, theirs):
             found.append(session.session_key)
     return found
 
 
-def _says(said: Any, texts: set[str]) -> bool:
-    """Whether any of the texts stands anywhere in what a session holds."""
+def _says(said: Any, text: re.Pattern[str]) -> bool:
+    """Whether the text stands anywhere in what a session holds."""
     if isinstance(said, dict):
-        return any(_says(inside, texts) for pair in said.items() for inside in pair)
+        return any(_says(inside, text) for pair in said.items() for inside in pair)
     if isinstance(said, list):
-        return any(_says(inside, texts) for inside in said)
-    return isinstance(said, str) and any(text.lower() in said.lower() for text in texts)
+        return any(_says(inside, text) for inside in said)
+    return isinstance(said, str) and text.search(said) is not None
 
 
 def _after_commit(ranked: list[tuple[int, int]], sessions: list[str]) -> None:

@@ -10,7 +10,16 @@ from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 
 from accounts.identity import OWN_SCHEME, parse_identifier
-from accounts.models import Brand, Customer, Dispute, Identifier, LinkCode, LinkEvent, User
+from accounts.models import (
+    Brand,
+    Customer,
+    Dispute,
+    Identifier,
+    LinkCode,
+    LinkEvent,
+    StaffRole,
+    User,
+)
 from accounts.social import identifier_of
 from scoring.models import Action, BadgeShare, Evidence, Objection
 
@@ -29,10 +38,12 @@ def unclaimed(customers: Iterable[int], user: User | None, brand: Brand | None) 
     """Unclaimed customers of the brand, or with None of any, who hold nothing but what is these people's.
 
     That is what these customers linked and unlinked again, and what is reported under a confirmed address or a social
-    account of the login. Nobody else has it. Whoever holds anything beside it may be somebody else.
+    account of the login. Nobody else has it. Whoever holds anything beside it may be somebody else; and so is whoever
+    has what staff unlinked, or what another customer linked later and unlinked.
     """
+    later = LinkEvent.objects.filter(identifier=OuterRef("identifier"), pk__gt=OuterRef("pk"))
     unlinked = LinkEvent.objects.filter(
-        from_customer__in=list(customers), type=LinkEvent.Type.UNLINK
+        ~Exists(later), from_customer__in=list(customers), type=LinkEvent.Type.UNLINK, by=None
     )
     theirs = Q(pk__in=unlinked.values("identifier"))
     for scheme, value in _proven_by(user) if user else ():
@@ -55,6 +66,12 @@ def _proven_by(user: User) -> list[tuple[str, str]]:
     texts = [f"email:{address.email}" for address in addresses]
     texts += filter(None, map(identifier_of, SocialAccount.objects.filter(user=user)))
     return [parse_identifier(text) for text in texts]
+
+
+def addresses_of(user: User) -> set[str]:
+    """The e-mail addresses of a login, confirmed or not."""
+    own = EmailAddress.objects.filter(user=user)
+    return {user.email, *own.values_list("email", flat=True)}
 
 
 def identifiers_of(customers: Iterable[int]) -> list[int]:
@@ -108,5 +125,11 @@ def log_about(customers: list[int], user: User | None) -> QuerySet[LogEntry]:
             content_type=ContentType.objects.get_for_model(rows.model),
             # The log has the numbers as texts.
             object_id__in=rows.values_list(Cast("pk", CharField())),
+        )
+    # Who was dismissed has no role any more by whose number it could be found: the log calls it by the address.
+    for address in addresses_of(user) if user else ():
+        about |= Q(
+            content_type=ContentType.objects.get_for_model(StaffRole),
+            object_repr__startswith=f"{address}: ",
         )
     return LogEntry.objects.filter(about)

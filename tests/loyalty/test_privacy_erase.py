@@ -21,10 +21,14 @@ from allauth.socialaccount.models import SocialAccount
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.test import Client
+from django.urls import reverse
 from time_machine import travel
 
 from accounts.identity import (
@@ -347,6 +351,60 @@ def test_what_was_linked_and_unlinked_goes_too_unless_it_may_be_somebody_elses(
     done(lambda: erase_customer(customer=_customer(person), now=LATER))
     assert not Identifier.objects.filter(value="@quiet-handle").exists()
     assert Identifier.objects.get(value="@shared-handle").customer == beside
+
+
+@alone
+@pytest.mark.parametrize("whose", ["staff unlinked it", "somebody else had it later"])
+def test_what_was_unlinked_and_may_be_somebody_elses_is_neither_taken_along_nor_erased(
+    foxglove: Brand, done: Any, whose: str
+) -> None:
+    person, other = join(foxglove, "rowan@example.org"), join(foxglove, "sam@example.org")
+    by_staff = User.objects.create_user("imke@example.org") if whose.startswith("staff") else None
+    for one in (person, other):
+        link = link_identifier(
+            customer=_customer(one), text="card:8123", proof=Identifier.Proof.CODE, now=NOW
+        )
+        unlink_identifier(customer=_customer(one), identifier=link.identifier, now=NOW, by=by_staff)
+        if by_staff:
+            break
+    rows = [ActionRow("till", "1", "card:8123", "usage", NOW, Decimal(1), attributes=None)]
+    assert record_actions(brand=foxglove, rows=rows, now=NOW)[0].status == "accepted"
+    assert "8123" not in [one["value"] for one in document(person)["identifiers"]]
+    done(lambda: erase_customer(customer=_customer(person), now=LATER))
+    assert Identifier.objects.filter(value="8123").exists()
+
+
+@alone
+def test_whoever_was_dismissed_is_not_called_by_their_address_in_the_log(
+    foxglove: Brand, harbour: Brand, done: Any
+) -> None:
+    owner = User.objects.create_user("owner@example.org")
+    StaffRole.objects.create(brand=foxglove, user=owner, role=StaffRole.Role.OWNER)
+    client = Person(owner, foxglove).client()
+    emails = ("n@example.org", "ann@example.org")
+    for email in emails:
+        added = {"brand": foxglove.pk, "email": email, "role": "till"}
+        client.post(reverse("admin:accounts_staffrole_add"), added)
+        role = StaffRole.objects.get(user__email=email)
+        client.post(reverse("admin:accounts_staffrole_delete", args=[role.pk]), {"post": "yes"})
+    assert LogEntry.objects.count() == 4
+    done(lambda: erase_user(user=User.objects.get(email=emails[0]), now=LATER))
+    named = sorted(filter(None, LogEntry.objects.values_list("object_repr", flat=True)))
+    assert named == ["ann@example.org: Till, Foxglove Coffee"] * 2
+
+
+@alone
+def test_no_session_ends_of_somebody_whose_address_ends_alike(foxglove: Brand, done: Any) -> None:
+    person, other = join(foxglove, "n@example.org"), join(foxglove, "ann@example.org")
+    for email in ("n@example.org", "ann@example.org"):
+        session = SessionStore()
+        session["said"] = [{"email": email}, f"Sent to {email}."]
+        session.save()
+    assert other.client().session.session_key
+    done(lambda: erase_user(user=person.user, now=LATER))
+    kept = [session.get_decoded() for session in Session.objects.all()]
+    assert sorted("said" in said for said in kept) == [False, True]
+    assert all("ann@example.org" in str(said) for said in kept if "said" in said)
 
 
 @alone

@@ -117,6 +117,25 @@ def rowan(customer: Person) -> Customer:
     return found
 
 
+# --- the list
+
+
+def test_what_is_hidden_of_an_identifier_is_not_found_out_letter_by_letter(
+    rowan: Customer, manager: Person
+) -> None:
+    reviewer = staff(rowan.brand, StaffRole.Role.REVIEWER)
+    url = reverse("admin:accounts_customer_changelist")
+
+    def found(client: Client, term: str) -> bool:
+        return str(rowan) in text_of(client.get(url, {"q": term}))
+
+    for part in ("rowan@", "owan@example", "812"):
+        assert found(manager.client(), part), part
+        assert not found(reviewer, part), part
+    for whole in ("rowan@example.org", "Rowan@Example.org", "email:rowan@example.org", "8123"):
+        assert found(reviewer, whole), whole
+
+
 # --- the page
 
 
