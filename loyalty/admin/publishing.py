@@ -15,7 +15,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Brand, Customer, User
+from accounts.consent import audience
+from accounts.models import Brand, Purpose, User
 from loyalty.access import Task
 from loyalty.admin.base import BrandPage, dress, page_url
 from loyalty.admin.ledger import local_moment
@@ -154,7 +155,9 @@ class PublishPage(DraftPage):
                 "differs": differs,
                 "problems": problems,
                 "current": current,
-                "preview": preview_words(seen, self.brand) if seen is not None else None,
+                "preview": preview_words(seen, self.brand, with_names=self.may(Task.SEE_CUSTOMERS))
+                if seen is not None
+                else None,
                 "mark": mark_of(document),
                 "effective_chosen": dict(EFFECTIVE).get(chosen["effective"].value(), ""),
                 "may_publish": self.may(Task.PUBLISH_RULES),
@@ -203,10 +206,12 @@ def warnings(changes: Sequence[Change], new: RuleSetDocument, *, is_first: bool)
     return lines
 
 
-def preview_words(seen: Preview, brand: Brand) -> dict[str, Any]:
-    """The numbers of a preview for people, with the customers behind the largest moves."""
+def preview_words(seen: Preview, brand: Brand, *, with_names: bool) -> dict[str, Any]:
+    """The numbers of a preview for people; ``with_names``, the customers behind the largest moves."""
     ids = [move.customer_id for move in (*seen.rises, *seen.falls)]
-    customers = Customer.objects.filter(brand=brand).in_bulk(ids)
+    customers = (
+        audience(brand=brand, purpose=Purpose.SCORE).customers.in_bulk(ids) if with_names else {}
+    )
 
     def moves(of: Any) -> list[dict[str, Any]]:
         return [

@@ -77,6 +77,19 @@ def test_the_preview_says_who_moves(
     assert (seen["up"], seen["down"], seen["unchanged"]) == (0, 0, 2)
 
 
+@pytest.mark.usefixtures("client")
+def test_who_sees_no_customers_sees_in_the_preview_how_many_move_and_not_who(
+    foxglove: Brand, history: tuple[Person, Person]
+) -> None:
+    names = [person.customer.pseudonym for person in history if person.customer]
+    for role, sees in ((StaffRole.Role.RULE_EDITOR, False), (StaffRole.Role.REVIEWER, True)):
+        user = User.objects.create_user(f"{role}@example.org")
+        StaffRole.objects.create(brand=foxglove, user=user, role=role)
+        page = Person(user, foxglove).client().get(page_of(foxglove), {"effective": "always"})
+        assert len(page.context["preview"]["rises"]) == 1
+        assert [name in page.content.decode() for name in names] == [sees, sees], role
+
+
 def test_looking_publishes_nothing(
     client: Client, foxglove: Brand, history: tuple[Person, Person]
 ) -> None:
