@@ -24,7 +24,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.db import connection
-from django.db.models import F, QuerySet, Sum, TextField
+from django.db.models import F, Q, QuerySet, Sum, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -38,6 +38,7 @@ from accounts.models import (
     LinkEvent,
 )
 from loyalty.exports.formats.csv import FORMULA_STARTS
+from loyalty.identifiers import masked
 from loyalty.privacy.person import (
     codes_of,
     disputes_of,
@@ -352,8 +353,12 @@ def _identifier_moves(person: Person) -> Iterable[Row]:
     moves = LinkEvent.objects.filter(from_customer__in=mine) | LinkEvent.objects.filter(
         to_customer__in=mine
     )
-    for scheme, value, at, type_, proof, counts_from, reason, before, after in _fetched(
+    linked = LinkEvent.objects.filter(to_customer__in=mine, type=LinkEvent.Type.LINK)
+    theirs = Q(customer__in=person.customers) | Q(pk__in=linked.values("identifier"))
+    known = set(Identifier.objects.filter(theirs).values_list("pk", flat=True))
+    for pk, scheme, value, at, type_, proof, counts_from, reason, before, after in _fetched(
         moves.order_by("pk"),
+        "identifier",
         "identifier__scheme",
         "identifier__value",
         "at",
@@ -364,8 +369,9 @@ def _identifier_moves(person: Person) -> Iterable[Row]:
         "from_customer",
         "to_customer",
     ):
+        # What came by a merge that was a mistake is somebody else's.
         yield (
-            f"{scheme}:{value}",
+            f"{scheme}:{value if pk in known else masked(scheme, value)}",
             at,
             type_,
             proof,

@@ -14,13 +14,13 @@ from django.core.management import call_command
 from django.test import Client
 from time_machine import travel
 
-from accounts.identity import join_brand
+from accounts.identity import join_brand, merge_customers, undo_moves
 from accounts.models import Brand, Customer, Identifier
 from loyalty.privacy.download import SCHEMA, SECTIONS, VERSION, download
 from scoring.actions import ActionRow, CorrectionRow, record_actions
 from scoring.models import Action, ActionKind, Score
 from tests.loyalty.planted import NOW, OF_CUSTOMER, OF_LOGIN, expected_fields, live, plant
-from tests.people import FOXGLOVE, Person, make_brand, score_all_due
+from tests.people import FOXGLOVE, Person, join, make_brand, score_all_due
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +116,22 @@ def test_nobody_else_is_in_it(foxglove: Brand, harbour: Brand) -> None:
         assert not [one for one in theirs if one in text]
         assert "otter@" not in text
         assert "sam@" not in text
+
+
+def test_what_came_by_a_merge_that_was_undone_is_masked(foxglove: Brand, manager: Person) -> None:
+    rowan = live(foxglove, "rowan@example.org").customer
+    sam = join(foxglove, "sam@example.org").customer
+    assert rowan
+    assert sam
+    by = manager.user
+    group = merge_customers(kept=rowan, merged=sam, by=by, reason="One person", now=NOW)
+    assert "email:sam@example.org" in repr(document(rowan))
+    undo_moves(brand=foxglove, group=group, by=by, now=NOW)
+    text = repr(document(rowan))
+    assert "sam@example.org" not in text
+    assert str(sam.public_id) not in text
+    assert text.count("email:s\N{BULLET}\N{BULLET}\N{BULLET}@example.org") == 2
+    assert "email:rowan@example.org" in text
 
 
 def test_another_brand_of_the_same_person_is_not_in_it(foxglove: Brand, harbour: Brand) -> None:
