@@ -21,6 +21,12 @@ AGREE: Final = {
     (Purpose.OFFERS, "sms"): 0.06,
     (Purpose.PARTNERS, ""): 0.08,
 }
+ROWAN_AGREES: Final = {
+    (Purpose.NEWS, "email"),
+    (Purpose.OFFERS, "push"),
+    (Purpose.OFFERS, "sms"),
+}
+ROWAN_REGRETS: Final = {(Purpose.OFFERS, "sms")}
 REGRET: Final = 0.15
 """How likely somebody who agreed takes it back some weeks later."""
 PAUSE: Final = 3
@@ -41,15 +47,15 @@ def choose(
     for number, customer in customers.items():
         random = Random(f"{SEED} consents {number}")  # noqa: S311
         joined = people[number].joins or 0
-        agreed = {
-            asked for asked in asked_for(brand=brand) if random.random() < AGREE.get(asked, 0)
-        }
+        asked = asked_for(brand=brand)
+        agreed = {one for one in asked if random.random() < AGREE.get(one, 0)}
         if number == 0:
-            agreed = {(Purpose.NEWS, "email"), (Purpose.OFFERS, "push"), (Purpose.OFFERS, "sms")}
+            # Of what the brand still asks for, should staff have changed that.
+            agreed = ROWAN_AGREES & set(asked)
         _say(customer, agreed, given=True, way=Consent.Way.JOIN, at=_at(brand, anchor, joined))
-        again = {asked for asked in sorted(agreed) if random.random() < REGRET}
+        again = {one for one in sorted(agreed) if random.random() < REGRET}
         if number == 0:
-            again = {(Purpose.OFFERS, "sms")}
+            again = ROWAN_REGRETS & agreed
         day = min(joined + random.randint(20, 60), -1)
         _say(customer, again, given=False, way=Consent.Way.PAGE, at=_at(brand, anchor, day))
     keep_contact_rules(
