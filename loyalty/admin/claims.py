@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views import View
 
-from accounts.models import Brand, User
+from accounts.models import Brand, LinkEvent, User
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import dress, page_url, sees_several_brands
@@ -32,6 +32,11 @@ SHOWN = 50
 LONGEST_NUMBER = 19
 
 
+def _given_away_by(user: Any) -> QuerySet[LinkEvent, int]:
+    """The identifiers that a user's customers held once: unlinked for a while, they are no less the user's own."""
+    return LinkEvent.objects.filter(from_customer__user=user).values_list("identifier", flat=True)
+
+
 def claims_of(user: Any) -> QuerySet[Action]:
     """The actions on which a user may decide, those that wait longest first.
 
@@ -40,6 +45,7 @@ def claims_of(user: Any) -> QuerySet[Action]:
     return (
         pending(Action.objects.filter(brand__in=access.staff_brands(user, Task.DECIDE_CLAIMS)))
         .exclude(identifier__customer__user=user)
+        .exclude(identifier__in=_given_away_by(user))
         .select_related("brand", "kind", "venue", "identifier__customer", "evidence")
         .order_by("received_at", "pk")
     )
@@ -52,6 +58,7 @@ def objections_of(user: Any) -> QuerySet[Objection]:
             action__brand__in=access.staff_brands(user, Task.DECIDE_CLAIMS), answered_at=None
         )
         .exclude(action__identifier__customer__user=user)
+        .exclude(action__identifier__in=_given_away_by(user))
         .select_related(
             "action__brand", "action__kind", "action__venue", "action__identifier__customer"
         )

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import identity
 from accounts.models import Customer, DataUse, Purpose, User
-from accounts.uses import record_use
+from accounts.uses import record_look, record_use
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.base import BrandPage, dress, page_url
@@ -149,7 +149,10 @@ class MergePage(CustomerPage):
     def answer(
         self, kept: Customer, other: Customer | None, form: ReasonForm | None, *, status: int = 200
     ) -> HttpResponse:
-        """The page: the search, or both customers beside each other."""
+        """The page: the search, or both customers beside each other, which is a look at either."""
+        for seen in (kept, other) if other else ():
+            role = access.role_of(self.user, self.brand)
+            record_look(customer=seen, by=self.user, role=role, now=timezone.now())
         in_full = reads_in_full(self.user, self.brand)
         search = SearchForm(self.request.GET if "q" in self.request.GET else None)
         found = []

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from accounts.identity import join_brand
-from accounts.models import Brand, StaffRole, User
+from accounts.identity import join_brand, unlink_identifier
+from accounts.models import Brand, Identifier, StaffRole, User
+from scoring.actions import ActionRow, record_actions
 from scoring.models import Action, Amendment, Score
 from tests.people import MONDAY, Person, join, record, score_all_due
 
@@ -119,6 +121,29 @@ def test_nobody_decides_on_another_brands_claims(harbour: Brand, claims: list[in
     other = Person(user, harbour).client()
     assert "No claim is waiting" in other.get(PAGE).content.decode()
     other.post(PAGE, {"claims": claims, "accept": "1"})
+    assert decisions() == []
+
+
+def test_unlinked_for_a_while_a_claim_is_no_less_ones_own(foxglove: Brand) -> None:
+    person = join(foxglove, "reviewer@example.org")
+    assert person.customer
+    role = StaffRole.Role.REVIEWER
+    StaffRole.objects.create(brand=foxglove, user=person.user, role=role)
+    row = ActionRow(
+        origin="till",
+        external_id="1",
+        identifier="email:reviewer@example.org",
+        kind="purchase",
+        occurred_at=MONDAY,
+        quantity=Decimal(500),
+        state="pending",
+    )
+    [outcome] = record_actions(brand=foxglove, rows=[row], now=NOW)
+    own = Identifier.objects.get(scheme="email", value="reviewer@example.org")
+    unlink_identifier(customer=person.customer, identifier=own, now=NOW)
+    client = person.client()
+    assert f'value="{outcome.action_id}"' not in client.get(PAGE).content.decode()
+    client.post(PAGE, {"accept_one": str(outcome.action_id)})
     assert decisions() == []
 
 

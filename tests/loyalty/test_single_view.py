@@ -348,6 +348,18 @@ def test_one_identifier_is_unlinked(rowan: Customer, manager: Person) -> None:
     assert "stays with its customer" in text_of(client.post(url, {"unlink": own.pk}, follow=True))
 
 
+def test_who_stands_beside_another_on_the_page_of_merging_was_looked_at(
+    rowan: Customer, manager: Person
+) -> None:
+    other = join(rowan.brand, "sam@example.org").customer
+    assert other
+    for _again in range(2):
+        page = manager.client().get(address("customer_merge", rowan), {"other": other.pk})
+        assert "sam@example.org" in text_of(page)
+    for one in (rowan, other):
+        assert DataUse.objects.get(members__customer=one).type == DataUse.Type.LOOK
+
+
 def test_only_who_may_merge_does(rowan: Customer) -> None:
     other = report(rowan.brand, "card:77", 5)
     for role in (StaffRole.Role.REVIEWER, StaffRole.Role.MARKETER):
