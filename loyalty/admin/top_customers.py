@@ -134,7 +134,8 @@ class TopCustomersPage(BrandPage):
         count = count_top_customers(audience=found, chosen=chosen, as_of=self.today())
         pages = max(1, -(-count // PER_PAGE))
         wanted = request.GET.get("page", "1")
-        number = min(max(int(wanted), 1), pages) if wanted.isdecimal() else 1
+        is_number = wanted.isdecimal() and len(wanted) <= access.LONGEST_NUMBER
+        number = min(max(int(wanted), 1), pages) if is_number else 1
         dataset = self.dataset(found, chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
         filters = {
             name: str(value)

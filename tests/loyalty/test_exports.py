@@ -374,6 +374,7 @@ def test_the_list_is_paged_and_counted(marketer: Person, foxglove: Brand) -> Non
     assert all(uuid.UUID(customer) for customer in pages[0])
     assert shown(client, foxglove, page=99) == pages[2]
     assert shown(client, foxglove, page="x") == pages[0]
+    assert shown(client, foxglove, page="9" * 5000) == pages[0]
     counted = count_top_customers(
         audience=everyone(foxglove), chosen=TopCustomersFilter(), as_of=TODAY
     )
