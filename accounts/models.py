@@ -510,8 +510,6 @@ class Consent(models.Model):
     class Way(models.TextChoices):
         PAGE = "page", _("on the page of choices")
         JOIN = "join", _("on joining")
-        LINK = "link", _("by a link in a message")
-        MERGE = "merge", _("taken over on merging")
 
     id = models.BigAutoField(primary_key=True)
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="consents", db_index=False)

@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('wording', models.TextField()),
                 ('version', models.CharField(max_length=40)),
                 ('language', models.CharField(max_length=10)),
-                ('way', models.CharField(choices=[('page', 'on the page of choices'), ('join', 'on joining'), ('link', 'by a link in a message'), ('merge', 'taken over on merging')], max_length=5)),
+                ('way', models.CharField(choices=[('page', 'on the page of choices'), ('join', 'on joining')], max_length=5)),
                 ('at', models.DateTimeField()),
                 ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='consents', to='accounts.customer')),
             ],
