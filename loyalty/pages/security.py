@@ -29,6 +29,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
+from loyalty import access
 from loyalty.pages.door import refuse
 from loyalty.pages.door_forms import FreshCodeForm
 from loyalty.pages.reader import SAME_FOR_ALL
@@ -176,9 +177,8 @@ def forget_session(*, instance: Session, **_signal: Any) -> None:
 def end_session(request: HttpRequest) -> HttpResponse:
     """End one of one's own sessions; one's present one, too. Raises Http404 for anybody else's."""
     wanted = request.POST.get("session", "")
-    session = get_object_or_404(
-        UserSession, user=request.user, pk=int(wanted) if wanted.isdecimal() else 0
-    )
+    is_number = wanted.isdecimal() and len(wanted) <= access.LONGEST_NUMBER
+    session = get_object_or_404(UserSession, user=request.user, pk=int(wanted) if is_number else 0)
     device = device_of(session.user_agent)
     end_sessions(request, [session])
     messages.success(request, _("Signed out: %(device)s.") % {"device": device})

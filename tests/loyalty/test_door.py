@@ -147,6 +147,8 @@ def test_sessions_are_listed_and_ended_one_by_one_or_all_others(customer: Person
     assert "Firefox, Linux" in page
     assert page.count("this device") == 1
     other = UserSession.objects.get(session_key=desk.session.session_key)
+    for nobodys in ("", "x", "9" * 19, "9" * 5000):
+        assert phone.post("/accounts/sessions/end/", {"session": nobodys}).status_code == 404
     phone.post("/accounts/sessions/end/", {"session": other.pk})
     assert desk.get("/accounts/sessions/").status_code == 302
     assert third.get("/accounts/sessions/").status_code == 200
