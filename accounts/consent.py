@@ -5,6 +5,7 @@ switch is the pause (``accounts.choices``).
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -206,14 +207,28 @@ def _wording(brand: Brand, purpose: Purpose, own: ConsentText | None) -> Wording
     if own is None:
         text = str(_TEXTS[purpose]) % {"brand": brand.name, "partners": brand.partners}
         digest = hashlib.sha256(f"{text}\n{consequence}".encode()).hexdigest()
-        return Wording(purpose, text, f"laurel-{digest[:12]}", consequence)
-    text = own.text
-    if purpose == Purpose.PARTNERS and brand.partners not in text:
-        # A consent to sharing names with whom, whatever the brand wrote; and what it names is a part of its version.
-        text = _("%(text)s Partners: %(partners)s.") % {"text": text, "partners": brand.partners}
-        digest = hashlib.sha256(brand.partners.encode()).hexdigest()
-        return Wording(purpose, text, f"{own.version}-{digest[:12]}", consequence)
-    return Wording(purpose, text, str(own.version), consequence)
+        version = f"laurel-{digest[:12]}"
+    else:
+        text, version = own.text, str(own.version)
+    if purpose == Purpose.PARTNERS:
+        if own is not None:
+            # A consent to sharing names with whom, whatever the brand wrote.
+            text = _("%(text)s Partners: %(partners)s.") % {
+                "text": text,
+                "partners": brand.partners,
+            }
+        version += _with_whom(brand)
+    return Wording(purpose, text, version, consequence)
+
+
+def _with_whom(brand: Brand) -> str:
+    """How each version ends whose words name exactly the brand's partners, whatever their order, capitals and spaces.
+
+    Commas and semicolons part the names.
+    """
+    names = {" ".join(name.split()).casefold() for name in re.split("[,;]", brand.partners)}
+    digest = hashlib.sha256("\n".join(sorted(names - {""})).encode()).hexdigest()
+    return f"-{digest[:16]}"
 
 
 @transaction.atomic
@@ -261,8 +276,8 @@ def consents_of(*, customer: Customer) -> dict[tuple[Purpose, str], Consent | No
 
 
 def _holds(brand: Brand) -> Q:
-    """Whether a consent, the last one on its purpose and channel, is one: sharing holds for the partners it named."""
-    return Q(given=True) & (~Q(purpose=Purpose.PARTNERS) | Q(wording__contains=brand.partners))
+    """Whether a consent, the last one on its purpose and channel, is one: sharing holds with exactly whom it named."""
+    return Q(given=True) & (~Q(purpose=Purpose.PARTNERS) | Q(version__endswith=_with_whom(brand)))
 
 
 @transaction.atomic

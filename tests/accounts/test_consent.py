@@ -135,10 +135,41 @@ def test_sharing_holds_for_the_partners_that_were_named(me: Customer) -> None:
     assert not found.customers.exists()
     say(me, {PARTNERS: True})
     assert list(found.customers) == [me]
-    # Of fewer partners, each was named.
-    me.brand.partners = "Mug Makers"
+
+
+@pytest.mark.parametrize("own", ["", "Share it with Red Bulletin and its friends?"])
+@pytest.mark.parametrize(
+    ("agreed", "named", "holds"),
+    [
+        ("Red Bulletin", "Red Bull", False),
+        ("Red Bull", "Red Bulletin", False),
+        ("Red Bulletin, Mug Makers", "Mug Makers, Red Bull", False),
+        # In any order, and however it is typed.
+        ("Red Bull, Mug Makers", "mug  makers ; Red Bull,", True),
+        # Fewer or more are others: it is asked anew.
+        ("Red Bull, Mug Makers", "Mug Makers", False),
+        ("Mug Makers", "Mug Makers, Red Bull", False),
+        ("Red, Bull", "Red Bull", False),
+    ],
+)
+def test_sharing_holds_with_exactly_whom_it_named(
+    me: Customer, own: str, agreed: str, named: str, holds: bool
+) -> None:
+    if own:
+        write_text(brand=me.brand, purpose=Purpose.PARTNERS, text=own, by=None, now=LATER)
+    me.brand.partners = agreed
     me.brand.save()
-    assert list(found.customers) == [me]
+    [given] = say(me, {PARTNERS: True})
+    me.brand.partners = named
+    me.brand.save()
+    assert named in texts_of(brand=me.brand, language="en")[Purpose.PARTNERS].text
+    assert (consents_of(customer=me)[PARTNERS] == given) == holds
+    assert audience(brand=me.brand, purpose=Purpose.PARTNERS).customers.exists() == holds
+    # Named again, they are the ones who were agreed to.
+    me.brand.partners = agreed
+    me.brand.save()
+    assert consents_of(customer=me)[PARTNERS] == given
+    assert audience(brand=me.brand, purpose=Purpose.PARTNERS).customers.exists()
 
 
 def test_consents_move_no_points_badges_or_score(me: Customer) -> None:
@@ -215,7 +246,12 @@ def test_quiet_hours_are_two_times(
 def test_customers_see_who_took_their_data(me: Customer, manager: Person) -> None:
     other = join(me.brand, "other@example.org").customer
     assert other is not None
-    shared: Any = {"brand": me.brand, "purpose": Purpose.SCORE, "role": "manager", "by": manager.user}
+    shared: Any = {
+        "brand": me.brand,
+        "purpose": Purpose.SCORE,
+        "role": "manager",
+        "by": manager.user,
+    }
     look = record_use(
         type=DataUse.Type.LOOK, title="", customers=[me.pk, me.pk], now=LATER, **shared
     )
