@@ -4,7 +4,8 @@ No action is ever rewritten when an identifier moves: what it earned follows, be
 who holds it now. ``identifier_moved`` tells higher floors that two customers must be scored anew.
 
 Every move is a ``LinkEvent`` that says how the identifier is held after it: by which proof, and from when on its
-actions count. So the history alone tells how it was held before, which is what undoing restores.
+actions count. So the history alone tells how it was held before, which is what undoing restores. What was unlinked is
+held by no proof: there ``proof`` says whether staff unlinked it, also when nobody knows any more who they were.
 
 An identifier moves only while its holder's row is locked, and rows of customers are locked in the order of their ids:
 here, and by whoever scores them. What is locked besides (a dispute, a linking code) is locked after them.
@@ -278,6 +279,7 @@ def _move(
     undoes: UUID | None = None,
     reason: str = "",
     by: User | None = None,
+    proof: str = "",
 ) -> None:
     """Give an identifier of ``_hold`` to a customer of ``_hold``, and write it into the history."""
     former = identifier.customer
@@ -293,7 +295,7 @@ def _move(
         from_customer=former,
         to_customer=to,
         type=type_,
-        proof=holding.proof,
+        proof=proof or holding.proof,
         counts_from=holding.counts_from,
         group=group or uuid4(),
         undoes=undoes,
@@ -440,7 +442,8 @@ def unlink_identifier(
         to = held[origin.pk]
     else:
         to = create_customer(brand=held[customer.pk].brand, now=now)
-    _move(identifier, to, _Holding(), LinkEvent.Type.UNLINK, now=now, by=by)
+    proof = Identifier.Proof.STAFF if by else ""
+    _move(identifier, to, _Holding(), LinkEvent.Type.UNLINK, now=now, by=by, proof=proof)
 
 
 def _origin(identifier: Identifier) -> Customer | None:
@@ -619,6 +622,8 @@ def _holding_before(event: LinkEvent) -> _Holding:
         proven_at = links[-1] if links and moves[-1].proof else None
     if not moves:
         return _Holding(Identifier.Proof.OWN if proven_at else "", proven_at)
+    if moves[-1].type == LinkEvent.Type.UNLINK:
+        return _Holding()
     return _Holding(moves[-1].proof, proven_at, moves[-1].counts_from)
 
 

@@ -43,8 +43,8 @@ def unclaimed(customers: Iterable[int], user: User | None, brand: Brand | None) 
     """
     later = LinkEvent.objects.filter(identifier=OuterRef("identifier"), pk__gt=OuterRef("pk"))
     unlinked = LinkEvent.objects.filter(
-        ~Exists(later), from_customer__in=list(customers), type=LinkEvent.Type.UNLINK, by=None
-    )
+        ~Exists(later), from_customer__in=list(customers), type=LinkEvent.Type.UNLINK
+    ).exclude(proof=Identifier.Proof.STAFF)
     theirs = Q(pk__in=unlinked.values("identifier"))
     for scheme, value in _proven_by(user) if user else ():
         theirs |= Q(scheme=scheme, value=value)

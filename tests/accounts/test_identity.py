@@ -700,6 +700,20 @@ def test_a_split_gives_identifiers_to_somebody_new_and_can_be_undone(
         split_customer(customer=ann, identifiers=own, by=staff(), reason="", now=NOW)
 
 
+def test_that_staff_unlinked_it_is_kept_and_is_no_proof(brand: Brand, ann: Customer) -> None:
+    for by in (None, staff()):
+        link(ann, CARD)
+        unlink_identifier(customer=ann, identifier=get(brand, CARD), now=NOW, by=by)
+    staff().delete()
+    unlinked = LinkEvent.objects.filter(type="unlink").order_by("pk")
+    assert list(unlinked.values_list("by", "proof")) == [(None, ""), (None, "staff")]
+    before = held(get(brand, CARD))
+    assert before[1:] == ("", None, None)
+    undo(brand, merge(ann, get(brand, CARD).customer))
+    undoing = LinkEvent.objects.filter(type="undo", identifier=get(brand, CARD)).get()
+    assert (held(get(brand, CARD)), undoing.proof) == (before, "")
+
+
 def test_customers_links_and_other_brands_moves_are_not_undone(
     brand: Brand, ann: Customer, bob: Customer
 ) -> None:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -40,7 +41,7 @@ from accounts.identity import (
     undo_moves,
     unlink_identifier,
 )
-from accounts.models import Brand, Customer, Identifier, StaffRole, User
+from accounts.models import Brand, Customer, Identifier, LinkEvent, StaffRole, User
 from accounts.social import IDENTIFIER
 from loyalty import tasks
 from loyalty.admin.claims import claims_of, objections_of
@@ -80,6 +81,7 @@ from tests.loyalty.planted import (
     plant,
     rows_of,
 )
+from tests.loyalty.signing_in import fresh_client, wait
 from tests.people import FOXGLOVE, RULES, Person, join, make_brand, record, score_all_due
 
 LATER = NOW + timedelta(days=1)
@@ -354,7 +356,10 @@ def test_what_was_linked_and_unlinked_goes_too_unless_it_may_be_somebody_elses(
 
 
 @alone
-@pytest.mark.parametrize("whose", ["staff unlinked it", "somebody else had it later"])
+@pytest.mark.parametrize(
+    "whose",
+    ["staff unlinked it", "staff who are gone unlinked it", "somebody else had it later"],
+)
 def test_what_was_unlinked_and_may_be_somebody_elses_is_neither_taken_along_nor_erased(
     foxglove: Brand, done: Any, whose: str
 ) -> None:
@@ -367,6 +372,9 @@ def test_what_was_unlinked_and_may_be_somebody_elses_is_neither_taken_along_nor_
         unlink_identifier(customer=_customer(one), identifier=link.identifier, now=NOW, by=by_staff)
         if by_staff:
             break
+    if by_staff and "gone" in whose:
+        erase_user(user=by_staff, now=NOW)
+        assert not LinkEvent.objects.exclude(by=None).exists()
     rows = [ActionRow("till", "1", "card:8123", "usage", NOW, Decimal(1), attributes=None)]
     assert record_actions(brand=foxglove, rows=rows, now=NOW)[0].status == "accepted"
     assert "8123" not in [one["value"] for one in document(person)["identifiers"]]
@@ -660,7 +668,7 @@ def test_erasing_twice_is_erasing_once(foxglove: Brand, done: Any) -> None:
 def test_leaving_by_the_page(customer: Person, harbour: Brand, done: Any) -> None:
     join_brand(brand=harbour, user=customer.user, now=NOW)
     record(_customer(customer), ("purchase", NOW, 40))
-    client = customer.client()
+    client = fresh_client(customer.user)
     page = client.get("/b/foxglove/me/leave").content.decode()
     for said in ("What goes", "What stays", "download.zip", "download.json", "35 days at most"):
         assert said in page
@@ -708,6 +716,41 @@ def test_staff_read_why_they_cannot(manager: Person) -> None:
         assert "You work for Foxglove Coffee. Ask an owner there" in page
         assert 'name="sure"' not in page
     assert User.objects.filter(pk=manager.user.pk).exists()
+
+
+@alone
+@pytest.mark.parametrize(
+    ("address", "ask"),
+    [
+        ("/b/foxglove/me/download.zip", "get"),
+        ("/b/foxglove/me/download.json", "get"),
+        ("/b/foxglove/me/leave", "get"),
+        ("/b/foxglove/me/leave", "post"),
+        ("/accounts/erase/", "get"),
+        ("/accounts/erase/", "post"),
+    ],
+)
+def test_whoever_finds_a_browser_open_takes_nothing_along_and_erases_nothing(
+    customer: Person, address: str, ask: str
+) -> None:
+    customer.user.set_password("foxglove-rowan")
+    customer.user.save()
+    client = fresh_client(customer.user)
+    assert client.get(address).status_code == 200
+    wait(client)
+    again = f"/accounts/reauthenticate/?next={quote(address, safe='')}"
+    answer = getattr(client, ask)(address, {"sure": "on"} if ask == "post" else {})
+    assert answer.headers["Location"] == again
+    assert client.post(again, {"password": "a guess"}).status_code == 200
+    assert client.get(address).headers["Location"] == again
+    assert Customer.objects.filter(user=customer.user).exists()
+    # Who it is comes back to what they were about to do.
+    came_back = client.post(again, {"password": "foxglove-rowan"})
+    if ask == "get":
+        assert came_back.headers["Location"] == address
+        assert client.get(address).status_code == 200
+    else:
+        assert not Customer.objects.filter(user=customer.user.pk).exists()
 
 
 def _confirmed(person: Person) -> Client:
