@@ -1,11 +1,14 @@
 """Taking everything along, leaving a brand, and erasing one's login."""
 
+from collections.abc import Callable
+
 from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
@@ -20,6 +23,11 @@ from loyalty.privacy.download import ENDINGS, file_name
 from loyalty.privacy.download import download as whole_document
 from loyalty.privacy.erase import Erased, EraseError, erase_customer, erase_user, may_erase
 
+View = Callable[..., HttpResponseBase]
+
+# An open browser is not enough to take everything along, or to lose it.
+still_them: Callable[[View], View] = reauthentication_required(app="allauth.account")
+
 
 class SureForm(forms.Form):
     """One box, which nobody ticks by mistake."""
@@ -33,6 +41,7 @@ class SureForm(forms.Form):
 
 @require_safe
 @customer_page
+@still_them
 def download(request: HttpRequest, customer: Customer, ending: str) -> FileResponse:
     """Everything about the customer with this brand as a file."""
     if ending not in ENDINGS:
@@ -47,6 +56,7 @@ def download(request: HttpRequest, customer: Customer, ending: str) -> FileRespo
 
 
 @customer_page
+@still_them
 def leave(request: HttpRequest, customer: Customer) -> HttpResponse:
     """Say what leaving does, and do it once the box is ticked."""
     form = SureForm(request.POST if request.method == "POST" else None)
@@ -69,7 +79,7 @@ def leave(request: HttpRequest, customer: Customer) -> HttpResponse:
 
 @login_required
 @never_cache
-@reauthentication_required(app="allauth.account")  # type: ignore[untyped-decorator]
+@still_them
 def erase_login(request: HttpRequest) -> HttpResponse:
     """Say what erasing the login does, and do it once the box is ticked."""
     assert isinstance(request.user, User)

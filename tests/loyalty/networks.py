@@ -21,7 +21,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 from django.test import Client
 
-from accounts.models import User
 from accounts.networks import Network, allauth_providers
 
 
@@ -174,19 +173,6 @@ def leads_to(answer: Any) -> str:
     assert answer.status_code == 200, answer
     assert found, answer.content.decode()
     return unescape(found[1])
-
-
-def fresh_client(user: User) -> Client:
-    """A browser in which this user has just said who they are."""
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    session = client.session
-    session["account_authentication_methods_user"] = str(user.pk)
-    session["account_authentication_methods"] = [
-        {"method": "code", "at": time.time(), "reauthenticated": True}  # noqa: TID251
-    ]
-    session.save()
-    return client
 
 
 def begin(client: Client, slug: str, network: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -67,6 +68,19 @@ def use_passkey(client: Client, passkey: Passkey, **form: str) -> Any:
     asked = client.get("/accounts/2fa/webauthn/login/", headers={"accept": "application/json"})
     used = passkey.used(asked.json()["request_options"])
     return client.post("/accounts/2fa/webauthn/login/", {"credential": json.dumps(used), **form})
+
+
+def fresh_client(user: User) -> Client:
+    """A browser in which this user has just said who they are."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    session = client.session
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["account_authentication_methods"] = [
+        {"method": "code", "at": time.time(), "reauthenticated": True}  # noqa: TID251
+    ]
+    session.save()
+    return client
 
 
 def wait(browser: Client) -> None:

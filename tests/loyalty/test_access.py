@@ -23,6 +23,7 @@ from loyalty import credentials, csp, theme
 from loyalty.pages.app import icon_mark
 from loyalty.pages.urls import urlpatterns
 from scoring.models import Action, ActionKind, Badge, BadgeShare, Objection, Source, Venue
+from tests.loyalty.signing_in import fresh_client
 from tests.people import MONDAY, Person, join, record
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +36,8 @@ PEOPLE = ("anonymous", "stranger", "manager", "other", "owner")
 ALL = (200, 200, 200, 200, 200)
 # One's own page, each sees their own; who is no customer is sent to join.
 OWN = (302, 302, 302, 200, 200)
+# One's own login, with whatever brand.
+SIGNED_IN = (302, 200, 200, 200, 200)
 # A thing of the owner; for everybody else there is none.
 THINGS = (302, 302, 302, 404, 200)
 NONE = (405, 405, 405, 405, 405)
@@ -93,8 +96,7 @@ PAGES: dict[str, tuple[Answers, Answers]] = {
     "known": (OWN, NONE),
     "download": (OWN, NONE),
     "leave": (OWN, OWN),
-    # Whoever is signed in confirms first who they are.
-    "erase_login": (TAKEN, TAKEN),
+    "erase_login": (SIGNED_IN, SIGNED_IN),
     "linked": (OWN, OWN),
     "receipt": (THINGS, NONE),
     "claim_photo": (THINGS, NONE),
@@ -109,17 +111,17 @@ POSTED = sorted(name for name, (_get, post) in PAGES.items() if post != NONE)
 
 
 class Site:
-    """Foxglove with one of everything that is the owner's, and a browser for each kind of person."""
+    """Foxglove with one of everything that is the owner's; each kind of person has just signed in to a browser."""
 
     def __init__(self, owner: Person, other: Person, stranger: Person, manager: Person) -> None:
         assert owner.customer
         self.brand, self.owner = owner.brand, owner
         self.clients = {
             "anonymous": Client(),
-            "stranger": stranger.client(),
-            "manager": manager.client(),
-            "other": other.client(),
-            "owner": owner.client(),
+            "stranger": fresh_client(stranger.user),
+            "manager": fresh_client(manager.user),
+            "other": fresh_client(other.user),
+            "owner": fresh_client(owner.user),
         }
         Badge.objects.create(
             brand=self.brand,

@@ -10,7 +10,8 @@ from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.test import Client
 
 from accounts.models import Brand, Dispute, Identifier, User
-from tests.loyalty.networks import Provider, begin, fresh_client, leads_to, switched_on
+from tests.loyalty.networks import Provider, begin, leads_to, switched_on
+from tests.loyalty.signing_in import fresh_client
 from tests.people import Person, join
 
 pytestmark = pytest.mark.django_db

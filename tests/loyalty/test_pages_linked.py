@@ -18,7 +18,8 @@ from accounts.networks import allauth_providers, networks_of
 from scoring.actions import record_actions
 from scoring.models import Score
 from scoring.records import ActionRow
-from tests.loyalty.networks import Provider, begin, fresh_client, leads_to, switched_on
+from tests.loyalty.networks import Provider, begin, leads_to, switched_on
+from tests.loyalty.signing_in import fresh_client
 from tests.people import MONDAY, Person, join, score_all_due
 
 pytestmark = pytest.mark.django_db

@@ -20,6 +20,7 @@ from loyalty.privacy.download import SCHEMA, SECTIONS, VERSION, download
 from scoring.actions import ActionRow, CorrectionRow, record_actions
 from scoring.models import Action, ActionKind, Score
 from tests.loyalty.planted import NOW, OF_CUSTOMER, OF_LOGIN, expected_fields, live, plant
+from tests.loyalty.signing_in import fresh_client
 from tests.people import FOXGLOVE, Person, join, make_brand, score_all_due
 
 pytestmark = pytest.mark.django_db
@@ -145,7 +146,7 @@ def test_another_brand_of_the_same_person_is_not_in_it(foxglove: Brand, harbour:
 
 @pytest.mark.parametrize("ending", ["json", "zip"])
 def test_the_customer_gets_it_as_a_file(customer: Person, ending: str) -> None:
-    answer = customer.client().get(f"/b/foxglove/me/download.{ending}")
+    answer = fresh_client(customer.user).get(f"/b/foxglove/me/download.{ending}")
     assert answer.status_code == 200
     assert answer["Content-Type"] == f"application/{ending}"
     assert f"foxglove-about-me-2026-11-23.{ending}" in answer["Content-Disposition"]
@@ -155,9 +156,11 @@ def test_the_customer_gets_it_as_a_file(customer: Person, ending: str) -> None:
 
 
 def test_nobody_else_gets_it(customer: Person, stranger: Person) -> None:
-    for client in (Client(), stranger.client()):
-        assert client.get("/b/foxglove/me/download.zip").status_code == 302
-    assert customer.client().get("/b/foxglove/me/download.exe").status_code == 404
+    for client in (Client(), fresh_client(stranger.user)):
+        answer = client.get("/b/foxglove/me/download.zip")
+        assert answer.headers["Location"].startswith("/b/foxglove/join")
+    answer = fresh_client(customer.user).get("/b/foxglove/me/download.exe")
+    assert answer.status_code == 404
 
 
 def test_no_cell_is_a_formula(foxglove: Brand) -> None:
