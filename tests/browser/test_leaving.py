@@ -2,10 +2,12 @@
 
 import zipfile
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from django.conf import settings as site_settings
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -14,6 +16,7 @@ from accounts.models import Brand, Customer, User
 from tests.browser.hands import HANDS, Holding
 from tests.browser.looks import misfits, violations
 from tests.browser.pages import WIDTHS, session_cookie
+from tests.loyalty.signing_in import PASSWORD
 from tests.people import join, record
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -80,6 +83,39 @@ def go(held: Holding, button: str) -> None:
     held.look()
     held.tick(page.get_by_role("checkbox"))
     held.press(page.get_by_role("button", name=button))
+
+
+@pytest.mark.parametrize("way", HANDS)
+def test_after_a_while_a_download_asks_who_it_is_and_then_comes(
+    way: str, browser: Browser, live_server: LiveServer, user: User, settings: Any
+) -> None:
+    user.set_password(PASSWORD)
+    user.save()
+    with HANDS[way].hold(browser, settings) as held:
+        page = held.page
+        page.context.add_cookies([_of_an_hour_ago(session_cookie(user, url=live_server.url))])
+        page.goto(f"{live_server.url}/b/foxglove/me")
+        held.press(page.get_by_role("link", name="Download everything"))
+        expect(page.get_by_role("heading", name="Is it still you?")).to_be_visible()
+        held.look()
+        held.type(page.get_by_label("Password"), PASSWORD)
+        with page.expect_download() as downloaded:
+            held.press(page.get_by_role("button", name="It is me"))
+        with zipfile.ZipFile(downloaded.value.path()) as archive:
+            assert b"rowan@example.org" in archive.read("login.csv")
+        # And now every file comes at once.
+        page.goto(f"{live_server.url}/b/foxglove/me/leave")
+        take_along(held)
+
+
+def _of_an_hour_ago(cookie: Any) -> Any:
+    session = import_module(site_settings.SESSION_ENGINE).SessionStore(cookie["value"])
+    records = session["account_authentication_methods"]
+    session["account_authentication_methods"] = [
+        record | {"at": record["at"] - 60 * 60} for record in records
+    ]
+    session.save()
+    return cookie
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
