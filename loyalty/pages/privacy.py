@@ -103,6 +103,7 @@ def erase_login(request: HttpRequest) -> HttpResponse:
             "brand": None,
             "form": form,
             "refused": refused,
+            "works_for": ", ".join(brand.name for brand in access.workplaces(request.user)),
             "memberships": access.memberships(request.user),
             "backup_days": settings.LAUREL_BACKUP_DAYS,
         },

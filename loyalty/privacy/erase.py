@@ -42,6 +42,7 @@ from accounts.models import (
     StaffRole,
     User,
 )
+from accounts.staff import LastOwnerError, dismiss_staff, is_last_owner
 from accounts.walls import lifted
 from loyalty.pages.purchase import drop_kept_photo
 from loyalty.privacy.erasures import Entry, ErasedCustomer, ErasedLogin, note_erasures
@@ -84,7 +85,7 @@ class EraseError(Exception):
 
 
 class StillStaffError(EraseError):
-    """The login works for a brand, or runs the installation."""
+    """The login is a brand's only owner, or runs the installation."""
 
 
 class BusyError(EraseError):
@@ -115,9 +116,9 @@ def erase_customer(*, customer: Customer, now: datetime) -> Erased:
 
 
 def erase_user(*, user: User, now: datetime) -> Erased:
-    """Erase a login and make its customers with all brands nobody.
+    """Erase a login and make its customers with all brands nobody. Its roles end.
 
-    Raises StillStaffError while it has a role with a brand or runs the installation, and what
+    Raises StillStaffError while it is a brand's only owner or runs the installation, and what
     ``erase_customer`` raises; then nothing was changed.
     """
     with lifted("a login goes, and with it what says in whatever brand that it was theirs"):
@@ -149,18 +150,24 @@ def _erase_entry(entry: Entry) -> int:
 
 
 def may_erase(*, user: User) -> str:
-    """Why a login cannot be erased now, in a sentence; empty where it can."""
+    """Why a login cannot be erased now, in a sentence; empty where it can.
+
+    Anybody can be given a role without being asked, so that a role alone is no reason.
+    """
     if user.is_superuser:
         return _(
             "You run this installation. Hand that over to somebody else first; then you can erase your login here."
         )
-    names = ", ".join(
-        brand.name for brand in Brand.objects.filter(pk__in=user.roles).order_by("name")
-    )
+    with lifted("whether a brand would be left without an owner"):
+        names = ", ".join(
+            brand.name
+            for brand in Brand.objects.filter(pk__in=user.roles).order_by("name")
+            if is_last_owner(brand_id=brand.pk, user_id=user.pk)
+        )
     if not names:
         return ""
     return _(
-        "You work for %(brands)s. Ask an owner there to take your role away; then you can erase your login here."
+        "You are the only owner of %(brands)s. Make somebody else an owner first; then you can erase your login here."
     ) % {"brands": names}
 
 
@@ -194,8 +201,22 @@ def _erase_user(pk: int, now: datetime, *, is_noted: bool = False) -> Erased:
     user = User.objects.select_for_update().get(pk=pk)
     if refused := may_erase(user=user):
         raise StillStaffError(refused)
+    _end_roles(user)
     own = Customer.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)
     return _erase(_lock(list(own), user, None), user, now, is_noted=is_noted)
+
+
+def _end_roles(user: User) -> None:
+    """Take the login's roles away. The log keeps that a brand has one less of a role, and not who it was."""
+    roles = StaffRole.objects.filter(user=user).select_related("brand").order_by("brand")
+    try:
+        for role in list(roles):
+            dismiss_staff(brand=role.brand, user=user)
+            said = "%s of %s erased their login and works there no more."
+            transaction.on_commit(partial(log.info, said, role.role, role.brand.slug), robust=True)
+    except LastOwnerError as error:
+        # The other owner went in this moment.
+        raise StillStaffError(may_erase(user=user)) from error
 
 
 def _erase(

@@ -117,7 +117,7 @@ CLASSIFIED: dict[str, Fields] = {
         **internal("id brand", erased=Fate.DELETED, kept=Term.LOGIN),
         **withheld(
             "user role",
-            why="work, not custom; a login is erased once it has no role",
+            why="work, not custom",
             erased=Fate.DELETED,
             kept=Term.LOGIN,
         ),

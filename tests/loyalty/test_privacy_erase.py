@@ -636,13 +636,34 @@ def test_what_cannot_be_put_on_the_list_is_not_erased(
 
 
 @alone
-def test_whoever_still_works_here_is_told_so(foxglove: Brand, customer: Person) -> None:
-    role = StaffRole.objects.create(
-        brand=foxglove, user=customer.user, role=StaffRole.Role.MARKETER
-    )
-    with pytest.raises(StillStaffError, match="Foxglove Coffee"):
+@pytest.mark.parametrize("role", StaffRole.Role)
+def test_nobody_is_kept_by_a_role_that_they_were_given(
+    foxglove: Brand, customer: Person, done: Any, caplog: pytest.LogCaptureFixture, role: str
+) -> None:
+    owner = User.objects.create_user("owner@example.org")
+    for user, held in ((owner, "owner"), (customer.user, role)):
+        StaffRole.objects.create(brand=foxglove, user=user, role=held)
+    with caplog.at_level("INFO", logger="loyalty.privacy.erase"):
+        done(lambda: erase_user(user=customer.user, now=LATER))
+    assert not User.objects.filter(pk=customer.user.pk).exists()
+    assert StaffRole.objects.get().user == owner
+    said = f"{role} of foxglove erased their login and works there no more."
+    assert caplog.messages == [said]
+
+
+@alone
+def test_a_brands_last_owner_and_an_operator_hand_that_over_first(
+    foxglove: Brand, harbour: Brand, customer: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    for brand in (foxglove, harbour):
+        StaffRole.objects.create(brand=brand, user=customer.user, role=StaffRole.Role.OWNER)
+    other = User.objects.create_user("other@example.org")
+    StaffRole.objects.create(brand=foxglove, user=other, role=StaffRole.Role.OWNER)
+    with pytest.raises(StillStaffError, match="You are the only owner of Harbour Cycles"):
         erase_user(user=customer.user, now=LATER)
-    role.delete()
+    assert StaffRole.objects.filter(user=customer.user).count() == 2
+    assert caplog.messages == []
+    StaffRole.objects.filter(user=customer.user).delete()
     User.objects.filter(pk=customer.user.pk).update(is_superuser=True)
     with pytest.raises(StillStaffError, match="installation"):
         erase_user(user=customer.user, now=LATER)
@@ -709,11 +730,24 @@ def test_erasing_the_login_by_the_page(customer: Person, done: Any) -> None:
 
 
 @alone
-def test_staff_read_why_they_cannot(manager: Person) -> None:
+def test_staff_erase_their_login_by_the_page(manager: Person, done: Any) -> None:
+    client = _confirmed(manager)
+    assert (
+        "What you may do as staff of Foxglove Coffee."
+        in client.get("/accounts/erase/").content.decode()
+    )
+    answer = done(lambda: client.post("/accounts/erase/", {"sure": "on"}))
+    assert "Your login is erased" in answer.content.decode()
+    assert not StaffRole.objects.exists()
+
+
+@alone
+def test_a_last_owner_reads_why_they_cannot(manager: Person) -> None:
+    StaffRole.objects.update(role=StaffRole.Role.OWNER)
     client = _confirmed(manager)
     for answer in (client.get("/accounts/erase/"), client.post("/accounts/erase/", {"sure": "on"})):
         page = answer.content.decode()
-        assert "You work for Foxglove Coffee. Ask an owner there" in page
+        assert "You are the only owner of Foxglove Coffee. Make somebody else an owner" in page
         assert 'name="sure"' not in page
     assert User.objects.filter(pk=manager.user.pk).exists()
 
@@ -860,6 +894,29 @@ def test_erasing_while_workers_score_and_actions_arrive(_again: int) -> None:
 
 
 @among_others
+def test_of_two_owners_who_erase_their_logins_at_once_one_stays() -> None:
+    brand = make_brand(FOXGLOVE)
+    owners = [User.objects.create_user(f"{name}@example.org") for name in ("imke", "otto")]
+    for user in owners:
+        StaffRole.objects.create(brand=brand, user=user, role=StaffRole.Role.OWNER)
+    begun = Barrier(2)
+
+    def go(user: User) -> bool:
+        begun.wait(timeout=60)
+        try:
+            erase_user(user=user, now=LATER)
+        except StillStaffError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(go, owners)) == [False, True]
+    assert StaffRole.objects.get().user in owners
+
+
+@among_others
 def test_who_would_wait_too_long_is_told_so_and_nothing_is_erased(monkeypatch: Any) -> None:
     monkeypatch.setattr(erase, "TRIES", 2)
     monkeypatch.setattr(erase, "LOCK_WAIT", "50ms")
@@ -936,7 +993,6 @@ def test_a_restored_backup_brings_nobody_back_for_long(tmp_path: Path) -> None:
 
     erase_user(user=person.user, now=LATER)
     erase_customer(customer=_customer(leaver), now=LATER)
-    StaffRole.objects.all().delete()
     erase_user(user=former, now=LATER)
     text = the_list().read_text()
     assert not [one for one in ("rowan", "heron", "imke", "planted") if one in text]

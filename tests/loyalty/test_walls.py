@@ -394,6 +394,7 @@ LIFTED = {
     ("loyalty/access.py", "a person's own memberships"),
     ("loyalty/access.py", "a share is known by its own address"),
     ("loyalty/admin/brands.py", "a new brand"),
+    ("loyalty/privacy/erase.py", "whether a brand would be left without an owner"),
     (
         "loyalty/privacy/erase.py",
         "a login goes, and with it what says in whatever brand that it was theirs",
