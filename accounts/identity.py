@@ -631,8 +631,10 @@ def _holding_before(event: LinkEvent) -> _Holding:
 
 
 @transaction.atomic
-def decide_dispute(*, dispute: Dispute, move: bool, by: User, note: str, now: datetime) -> None:
-    """Decide whose a disputed identifier is: with ``move`` the claimant's.
+def decide_dispute(
+    *, dispute: Dispute, move: bool, by: User, note: str, now: datetime
+) -> tuple[Customer, Customer]:
+    """Decide whose a disputed identifier is: with ``move`` the claimant's. Returns who claimed it and who held it.
 
     What it earned counts within the brand's window before they claimed it. Raises IdentityError where it was decided
     before, and for a member of staff who is one of the two.
@@ -650,6 +652,7 @@ def decide_dispute(*, dispute: Dispute, move: bool, by: User, note: str, now: da
         _move(identifier, to, holding, LinkEvent.Type.LINK, now=now, reason=note, by=by)
     dispute.decided_at, dispute.decided_by, dispute.moved, dispute.note = now, by, move, note
     dispute.save(update_fields=["decided_at", "decided_by", "moved", "note"])
+    return to, holder
 
 
 # --- linking codes -------------------------------------------------------------------------------

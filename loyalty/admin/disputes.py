@@ -85,7 +85,7 @@ class DisputesPage(BrandPage):
         if not form.is_valid():
             return self.answer(form, of=dispute, status=422)
         try:
-            identity.decide_dispute(
+            two = identity.decide_dispute(
                 dispute=dispute,
                 move=decision == "move",
                 by=self.user,
@@ -102,7 +102,7 @@ class DisputesPage(BrandPage):
             title="dispute",
             by=self.user,
             role=access.role_of(self.user, self.brand),
-            customers=[dispute.claimant_id, dispute.identifier.customer_id],
+            customers=[customer.pk for customer in two],
             now=timezone.now(),
         )
         messages.success(request, _("Decided. Both customers read your note on their pages."))
