@@ -71,9 +71,18 @@ class Audience:
     use: DataUse | None = None
 
     @property
+    def has_addresses(self) -> bool:
+        """Whether e-mail addresses are written out in a list of them: they agreed to be written to there."""
+        return self.channel == Brand.Channel.EMAIL
+
+    @property
     def customers(self) -> QuerySet[Customer]:
         """They, in no order."""
-        return self._people().alias(why=self._why()).filter(why=None)
+        people = self._people()
+        for _why, is_so in self._reasons():
+            # One plain condition each: of a CASE the planner knows nothing.
+            people = people.filter(~is_so)
+        return people
 
     @property
     def is_member(self) -> sql.SQL:
@@ -91,7 +100,9 @@ class Audience:
 
         Whoever was merged or erased is nobody, and is not counted.
         """
-        people = self._people().annotate(why=self._why()).exclude(why=None)
+        whens = [When(is_so, then=Value(why.value)) for why, is_so in self._reasons()]
+        why = Case(*whens, default=None, output_field=CharField())
+        people = self._people().annotate(why=why).exclude(why=None)
         rows = people.values_list("why").annotate(Count("pk"))
         return {LeftOut(why): people for why, people in rows}
 
@@ -103,14 +114,15 @@ class Audience:
         recorded = DataUseOf.objects.filter(customer=OuterRef("pk"), use=self.use)
         return people.filter(Exists(recorded))
 
-    def _why(self) -> Expression:
-        reasons = [When(paused_at__isnull=False, then=Value(LeftOut.PAUSED.value))]
-        if self.purpose != Purpose.SCORE:
-            reasons += [
-                When(user=None, then=Value(LeftOut.NOT_JOINED.value)),
-                When(~Q(self._has_consent()), then=Value(LeftOut.NO_CONSENT.value)),
-            ]
-        return Case(*reasons, default=None, output_field=CharField())
+    def _reasons(self) -> list[tuple[LeftOut, Q]]:
+        paused = (LeftOut.PAUSED, Q(paused_at__isnull=False))
+        if self.purpose == Purpose.SCORE:
+            return [paused]
+        return [
+            paused,
+            (LeftOut.NOT_JOINED, Q(user__isnull=True)),
+            (LeftOut.NO_CONSENT, ~Q(self._has_consent())),
+        ]
 
     def _has_consent(self) -> Expression:
         if (self.purpose, self.channel) not in asked_for(brand=self.brand):

@@ -26,19 +26,13 @@ from loyalty.identifiers import masked
 
 
 def reads_in_full(user: Any, brand: Brand | int) -> bool:
-    """Whether identifiers are written out for this person: those who link them or send to them need that."""
-    return access.staff_may(user, Task.MERGE_CUSTOMERS, brand=brand) or access.staff_may(
-        user, Task.EXPORT_CUSTOMERS, brand=brand
-    )
+    """Whether identifiers are written out for this person, in lists and on pages: who merges customers needs that."""
+    return access.staff_may(user, Task.MERGE_CUSTOMERS, brand=brand)
 
 
 def brands_in_full(user: Any) -> set[int]:
     """The brands of which this person reads identifiers in full."""
-    return {
-        pk
-        for task in (Task.MERGE_CUSTOMERS, Task.EXPORT_CUSTOMERS)
-        for pk in access.staff_brands(user, task).values_list("pk", flat=True)
-    }
+    return set(access.staff_brands(user, Task.MERGE_CUSTOMERS).values_list("pk", flat=True))
 
 
 def named(term: str, *, brands: QuerySet[Brand], in_full: Collection[int]) -> Q:

@@ -32,6 +32,7 @@ from loyalty.exports.datasets import (
     top_customers,
 )
 from loyalty.exports.formats import FORMATS
+from loyalty.identifiers import masked
 from scoring import publication
 from scoring.models import Source
 
@@ -145,7 +146,8 @@ class TopCustomersPage(BrandPage):
         return self.page(
             {
                 "form": form,
-                "rows": [self.row(row) for row in dataset.rows()],
+                "rows": [self.row(row, in_full=found.has_addresses) for row in dataset.rows()],
+                "masked": not found.has_addresses,
                 "sources": list(Source),
                 "count": count,
                 "number": number,
@@ -181,10 +183,12 @@ class TopCustomersPage(BrandPage):
         return [words[why] % {"n": counts[why]} for why in LeftOut if why in counts]
 
     @staticmethod
-    def row(row: dict[str, Any]) -> dict[str, Any]:
-        """One row for the template, its sub-scores as a list."""
+    def row(row: dict[str, Any], *, in_full: bool) -> dict[str, Any]:
+        """One row for the template, its sub-scores as a list; the address is masked unless ``in_full``."""
+        email = row["email"]
         return {
             **row,
+            "email": email if in_full or not email else masked("email", email),
             "short": row["customer"][:8],
             "sub_scores": [(source, row[source.slug]) for source in Source],
         }

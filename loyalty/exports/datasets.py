@@ -1,7 +1,7 @@
 """The rows of each list: one statement, read by the page that shows it and by the file that holds it.
 
-So a file holds exactly what the page shows, with the same filters, in the same order. Whom a list may hold, its
-audience says (``accounts.consent``); nothing here finds customers in another way.
+So a file holds exactly whom the page shows, with the same filters, in the same order. Whom a list may hold, and whether
+their addresses, its audience says (``accounts.consent``); nothing here finds customers in another way.
 """
 
 import datetime
@@ -96,7 +96,8 @@ def top_customers(
 ) -> Dataset:
     """An audience by score. Ranks are those among everyone of the brand, whoever is left out.
 
-    The last active day is the last local day whose actions earned points.
+    The last active day is the last local day whose actions earned points. A file has a column of addresses only where
+    the audience has addresses; a page, which has a ``limit``, always has one, for its caller to mask.
     """
     # Grain: a customer. ``ranked`` reads the brand's scores in the order of their index; the rest
     # hangs on the rows that the filter and the page let through. May run at any time, twice too.
@@ -121,7 +122,7 @@ def top_customers(
         SELECT chosen.rank,
                chosen.public_id::text AS customer,
                chosen.pseudonym,
-               coalesce(login.email, mail.value, '') AS email,
+               {email}
                chosen.score,
                {sub_scores},
                chosen.points,
@@ -129,12 +130,13 @@ def top_customers(
                (chosen.joined_at AT TIME ZONE %(zone)s)::date AS joined_on{key}
         FROM chosen
         LEFT JOIN accounts_user AS login ON login.id = chosen.user_id
-        LEFT JOIN {mail}
+        {mail}
         LEFT JOIN {active}
         ORDER BY chosen.place
         """
     )
-    brand = audience.brand
+    brand, is_page = audience.brand, limit is not None
+    with_email = is_page or audience.has_addresses
     predicates, parameters = _predicates(audience, chosen, as_of)
     parameters |= {"zone": brand.time_zone, "limit": limit, "offset": offset}
     composed = statement.format(
@@ -148,16 +150,22 @@ def top_customers(
             )
             for source in Source
         ),
-        # A page looks up each address and last day; a file joins them all at once.
-        mail=sql.SQL(MAIL_OF_ONE if limit is not None else MAIL_OF_ALL),
-        active=sql.SQL(ACTIVE_OF_ONE if limit is not None else ACTIVE_OF_ALL),
-        key=sql.SQL(", chosen.customer_id" if limit is not None else ""),
+        # Who agreed to be written to has joined, with an address.
+        email=sql.SQL(
+            "coalesce(login.email, mail.value, '') AS email,"
+            if is_page
+            else ("login.email," if with_email else "")
+        ),
+        mail=sql.SQL(MAIL_OF_ONE if is_page else ""),
+        # A page looks up each last day; a file joins them all at once.
+        active=sql.SQL(ACTIVE_OF_ONE if is_page else ACTIVE_OF_ALL),
+        key=sql.SQL(", chosen.customer_id" if is_page else ""),
     )
     return Dataset(
         name="-".join(
             filter(None, [brand.slug, "top-customers", audience.purpose, audience.channel])
         ),
-        columns=TOP_CUSTOMERS,
+        columns=[column for column in TOP_CUSTOMERS if with_email or column.name != "email"],
         statement=composed,
         parameters=parameters,
         as_of=as_of,
@@ -206,17 +214,11 @@ ACTIVE_OF_ALL = """(
         ) AS active ON active.customer_id = chosen.customer_id"""
 # The last active day as something to sort by, before the page is cut.
 ACTIVITY = f"LEFT JOIN {ACTIVE_OF_ALL.replace('chosen.', 'ranked.')}"
-MAIL_OF_ONE = """LATERAL (
+MAIL_OF_ONE = """LEFT JOIN LATERAL (
             SELECT min(identifier.value) AS value
             FROM accounts_identifier AS identifier
             WHERE identifier.customer_id = chosen.customer_id AND identifier.scheme = 'email'
         ) AS mail ON true"""
-MAIL_OF_ALL = """(
-            SELECT identifier.customer_id, min(identifier.value) AS value
-            FROM accounts_identifier AS identifier
-            WHERE identifier.brand_id = %(brand)s AND identifier.scheme = 'email'
-            GROUP BY identifier.customer_id
-        ) AS mail ON mail.customer_id = chosen.customer_id"""
 
 
 def members_of_top_customers(

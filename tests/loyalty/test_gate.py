@@ -297,7 +297,6 @@ def models_of_customers() -> set[type[Model]]:
 # What chooses customers: exports, and whatever asks for the task of doing so. But for these, each with its reason.
 OTHERWISE = {
     "loyalty/access.py": "says who may",
-    "loyalty/admin/customers.py": "one customer after the other, whom the gate lets through; tried above",
     "loyalty/admin/consents.py": "the record of what was taken",
 }
 
