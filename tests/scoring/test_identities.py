@@ -51,7 +51,7 @@ from .world import ANN, BOB, NOW, World, action, rule
 AT = "11-23 10:00"
 
 # How many histories a run tries. Another number than usual tries others than usual.
-HISTORIES = int(os.environ.get("LAUREL_HISTORIES", "40"))
+HISTORIES = int(os.environ.get("LAUREL_HISTORIES", "20"))
 ADDRESSES = [f"email:c{n}@example.org" for n in range(3)]
 NAMES = [*ADDRESSES, "card:1", "card:2", "birdsong:@c3", "phone:+442079460000"]
 # How far back a link counts: nothing of the past, some of it, all of it.
