@@ -25,11 +25,14 @@ from loyalty.admin.customers import reads_in_full
 from loyalty.admin.ledger import local_moment
 from loyalty.exports.formats.csv import FORMULA_STARTS
 from loyalty.identifiers import SCHEMES, masked, scheme_word
+from loyalty.pages import guesses
 
 AT_THE_TILL = timedelta(minutes=15)
 ON_A_CARD = timedelta(days=2 * 365)
 MOST_CARDS = 1000
 PER_PAGE = 50
+# By one member of staff in ten minutes: more than come to a till, and too few to go through a list of addresses.
+MOST_LOOK_UPS = 60
 # What somebody can show at a till.
 SHOWABLE = ("card", "phone", "email")
 
@@ -128,6 +131,9 @@ class LinkCodesPage(BrandPage):
         form = TillForm(request.POST)
         if not form.is_valid():
             return self.answer(form=form, status=422)
+        if not guesses.take(f"till:{self.user.pk}", allowed=MOST_LOOK_UPS):
+            form.add_error(None, _("These were too many in ten minutes. Try again in ten minutes."))
+            return self.answer(form=form, status=429)
         scheme, value = form.cleaned_data["pair"]
         holder = Customer.objects.filter(
             identifiers__brand=self.brand, identifiers__scheme=scheme, identifiers__value=value

@@ -76,7 +76,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("Kept in the history for good."),
+        help_text=gettext_lazy("Kept in the history for good. The customer can read it."),
         error_messages={"required": gettext_lazy("Say why: the history keeps it.")},
     )
 

@@ -30,6 +30,7 @@ from accounts.models import (
     User,
 )
 from accounts.uses import uses_of
+from loyalty.admin.link_codes import MOST_LOOK_UPS
 from scoring.actions import ActionRow, record_actions
 from scoring.models import Score, Source
 from tests.people import MONDAY, Person, join, record, score_all_due
@@ -571,6 +572,38 @@ def test_the_till_finds_only_what_is_shown_in_full(rowan: Customer) -> None:
     assert till.post(url, {"scheme": "card", "value": "", "make": "1"}).status_code == 422
     assert till.post(url, {"scheme": "phone", "value": "0123", "make": "1"}).status_code == 422
     assert not LinkCode.objects.exists()
+
+
+@pytest.mark.parametrize("do", ["find", "make"])
+def test_nobody_at_a_till_goes_through_a_list_of_addresses(rowan: Customer, do: str) -> None:
+    url = reverse("admin:link_codes", args=["foxglove"])
+    till, form = staff(rowan.brand, StaffRole.Role.TILL), {"scheme": "card"}
+    for number in range(MOST_LOOK_UPS - 1):
+        assert till.post(url, {**form, "value": f"{number}", do: "1"}).status_code == 200
+    known = {"scheme": "email", "value": "rowan@example.org", "find": "1"}
+    assert rowan.pseudonym in text_of(till.post(url, known))
+    looks, codes = DataUse.objects.count(), LinkCode.objects.count()
+    for refused in (till.post(url, known), till.post(url, {**form, "value": "1", do: "1"})):
+        assert refused.status_code == 429
+        assert "too many in ten minutes" in text_of(refused)
+        assert rowan.pseudonym not in text_of(refused)
+    assert (DataUse.objects.count(), LinkCode.objects.count()) == (looks, codes)
+    assert looks == 1
+    # Each for themselves.
+    assert rowan.pseudonym in text_of(staff(rowan.brand, StaffRole.Role.MANAGER).post(url, known))
+
+
+def test_whoever_gives_a_reason_is_told_that_the_customer_reads_it(rowan: Customer) -> None:
+    leader, other = (
+        staff(rowan.brand, StaffRole.Role.MANAGER),
+        Customer.objects.create(brand=rowan.brand),
+    )
+    said = "Kept in the history for good. The customer can read it."
+    merge = reverse("admin:customer_merge", args=["foxglove", rowan.pk])
+    report(rowan.brand, "card:4455", 12)
+    identity.link_identifier(customer=rowan, text="card:4455", proof=Identifier.Proof.CODE, now=NOW)
+    assert said in text_of(leader.get(f"{merge}?other={other.pk}"))
+    assert said in text_of(leader.get(page_of(rowan)))
 
 
 def test_codes_for_many_cards_come_as_a_file(foxglove: Brand, customer: Person) -> None:
