@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.choices import choice_made, is_off, pause_score, resume_score, switch_source
-from accounts.consent import LeftOut, audience
+from accounts.consent import LeftOut, audience, texts_of
 from accounts.identity import create_customer
 from accounts.models import Brand, Consent, Customer, Purpose
 from accounts.pseudonyms import join_boards
@@ -71,7 +71,7 @@ def give(customer: Customer, purpose: Purpose, channel: str, *, given: bool = Tr
         channel=channel,
         given=given,
         wording="May Roast & Co have it?",
-        version="1",
+        version=texts_of(brand=customer.brand, language="en")[purpose].version,
         language="en",
         way=Consent.Way.PAGE,
         at=LATER,
