@@ -38,7 +38,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """Laurel's part in allauth's flows with networks."""
 
     def populate_user(self, request: HttpRequest, sociallogin: SocialLogin, data: Any) -> User:
-        """Keep of what the network told a name and a handle; called before any of it is stored."""
+        """Keep of what the network told a name and a handle; called before any of it is stored.
+
+        An account that somebody has may be known by another handle now: that one counts from here on.
+        """
         network: Network = settings.LAUREL_NETWORKS[sociallogin.account.provider]
         told = _told(sociallogin.account.extra_data)
         handle = network.handle_of(sociallogin.account.uid, told)
@@ -50,6 +53,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         except identity.IdentifierError:
             # It did not say, or in a way that nobody can be known by: the account signs in, and counts nowhere.
             text = handle = ""
+        known = SocialAccount.objects.filter(
+            provider=sociallogin.account.provider, uid=sociallogin.account.uid
+        ).first()
+        if known is not None:
+            social.follow_handle(account=known, text=text, now=timezone.now())
         sociallogin.account.extra_data = {
             social.IDENTIFIER: text,
             social.HANDLE: handle,

@@ -2,14 +2,18 @@
 
 A social account belongs to the login; whether what a brand hears of it counts there is the brand's own link, an
 identifier such as ``birdsong:@rowan``. ``accounts.identity`` moves those; here is which of them go together.
+
+A handle may be somebody else's tomorrow. So what a network said of an account proves something only for a while
+(``is_proven``), and whoever changed their handle there is known by the new one here once they come back from there.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import identity
@@ -20,10 +24,24 @@ from accounts.walls import lifted
 IDENTIFIER, HANDLE, NAME = "identifier", "username", "name"
 
 
+class StaleProofError(identity.IdentityError):
+    """The network said too long ago by which name the account is known there."""
+
+
 def identifier_of(account: SocialAccount) -> str:
     """Under which identifier brands report the account; empty where its network does not say."""
     text: str = account.extra_data.get(IDENTIFIER, "")
     return text
+
+
+def is_proven(*, account: SocialAccount, now: datetime) -> bool:
+    """Whether its network has just said by which name the account is known there, as somebody came back from it.
+
+    It holds as long as confirming to Laurel who one is.
+    """
+    window = timedelta(seconds=settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
+    is_fresh: bool = account.last_login >= now - window
+    return is_fresh
 
 
 def count_social_account(
@@ -31,7 +49,8 @@ def count_social_account(
 ) -> identity.Link:
     """Let what the customer's brand hears of one of their login's social accounts count.
 
-    Raises IdentityError for an account of another login, and for one whose network did not say what it is known by.
+    Raises IdentityError for an account of another login, and for one whose network did not say what it is known by;
+    StaleProofError where it must be asked anew.
     """
     if account.user_id != customer.user_id:
         raise identity.IdentityError(_("This account belongs to another login."))
@@ -39,9 +58,34 @@ def count_social_account(
         raise identity.IdentityError(
             _("The network did not say by which name you are known there.")
         )
+    if not is_proven(account=account, now=now):
+        raise StaleProofError(
+            _("The network must confirm first that you are still known by this name there.")
+        )
     return identity.link_identifier(
         customer=customer, text=identifier_of(account), proof=Identifier.Proof.PROVIDER, now=now
     )
+
+
+def follow_handle(*, account: SocialAccount, text: str, now: datetime) -> None:
+    """Let another identifier count where the one did by which the account was known until now; may run twice.
+
+    ``account`` is as it was stored, ``text`` what its network says now; empty where it does not say. Only what counted
+    by the network's word is unlinked. Each link and each unlinking is a transaction of its own.
+    """
+    former = identifier_of(account)
+    if not former or former == text:
+        return
+    with lifted("a person's own network, with every brand with which it counts"):
+        counted = _counted(account.user, former).filter(proof=Identifier.Proof.PROVIDER)
+        for identifier in counted.select_related("customer"):
+            holder = identifier.customer
+            # First what is new: who is interrupted here finds the other one still counted, and goes on.
+            if text and holder.user_id == account.user_id:
+                identity.link_identifier(
+                    customer=holder, text=text, proof=Identifier.Proof.PROVIDER, now=now
+                )
+            identity.unlink_identifier(customer=holder, identifier=identifier, now=now)
 
 
 def claim_social_account(
@@ -114,5 +158,7 @@ def normal(text: str) -> str:
 
 
 def _counted(user: User, text: str) -> QuerySet[Identifier]:
+    """An identifier where a customer of the login holds it, or whoever staff merged that one into."""
     scheme, value = identity.parse_identifier(text)
-    return Identifier.objects.filter(customer__user=user, scheme=scheme, value=value)
+    holders = Customer.objects.filter(Q(user=user) | Q(merged__user=user))
+    return Identifier.objects.filter(customer__in=holders, scheme=scheme, value=value)

@@ -112,8 +112,10 @@ def linked(request: HttpRequest, customer: Customer) -> HttpResponse:
         return there
     if "unlink" in request.POST:
         return _unlink(request, customer, request.POST["unlink"])
-    if "account" in request.POST or "address" in request.POST:
-        return _count(request, customer)
+    if "account" in request.POST:
+        return _count_account(request, customer)
+    if "address" in request.POST:
+        return _count_address(request, customer)
     return _redeem(request, customer)
 
 
@@ -149,16 +151,26 @@ def _unlink(request: HttpRequest, customer: Customer, number: str) -> HttpRespon
     return redirect("linked", customer.brand.slug)
 
 
-def _count(request: HttpRequest, customer: Customer) -> HttpResponse:
+def _count_account(request: HttpRequest, customer: Customer) -> HttpResponse:
+    account = access.get_social_account(request.user, request.POST["account"])
     try:
-        if "account" in request.POST:
-            account = access.get_social_account(request.user, request.POST["account"])
-            link = social.count_social_account(
-                customer=customer, account=account, now=timezone.now()
-            )
-        else:
-            address = access.get_address(request.user, request.POST["address"])
-            link = social.count_address(customer=customer, address=address, now=timezone.now())
+        link = social.count_social_account(customer=customer, account=account, now=timezone.now())
+    except social.StaleProofError as error:
+        if account.provider in settings.LAUREL_NETWORKS:
+            there: HttpResponse = _connect(request, customer, account.provider)
+            return there
+        messages.error(request, f"{error}")
+    except identity.IdentityError as error:
+        messages.error(request, f"{error}")
+    else:
+        say_what_became_of_it(request, link)
+    return redirect("linked", customer.brand.slug)
+
+
+def _count_address(request: HttpRequest, customer: Customer) -> HttpResponse:
+    address = access.get_address(request.user, request.POST["address"])
+    try:
+        link = social.count_address(customer=customer, address=address, now=timezone.now())
     except identity.IdentityError as error:
         messages.error(request, f"{error}")
     else:

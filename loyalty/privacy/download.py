@@ -115,7 +115,7 @@ def download(*, customer: Customer, ending: str, now: datetime) -> IO[bytes]:
     It is written a few thousand rows at a time; a long one into a file that goes when it is closed.
     """
     own = with_merged([customer.pk])
-    others = unclaimed(own, customer.user, customer.brand)
+    others = unclaimed(own, customer.user, customer.brand, now)
     person = Person(customer, own, sorted({*own, *others}), now)
     file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  # who asked closes it
     (_write_zip if ending == "zip" else _write_json)(person, file)

@@ -138,7 +138,7 @@ def _erase_entry(entry: Entry) -> int:
         found = Customer.objects.filter(public_id=entry.public_id, erased_at=None)
         own = list(found.values_list("pk", flat=True))
         if own:
-            _erase(_lock(own, None, None), None, entry.at, is_noted=True)
+            _erase(_lock(own, None, None, entry.at), None, entry.at, is_noted=True)
         return len(own)
     login = User.objects.filter(pk=entry.pk, created_at=entry.made_at).first()
     if login is None:
@@ -193,7 +193,7 @@ def _patiently(work: Callable[[], Result]) -> Result:
 
 def _erase_customer(pk: int, now: datetime) -> Erased:
     customer = Customer.objects.select_related("user", "brand").get(pk=pk)
-    return _erase(_lock([pk], customer.user, customer.brand), None, now)
+    return _erase(_lock([pk], customer.user, customer.brand, now), None, now)
 
 
 def _erase_user(pk: int, now: datetime, *, is_noted: bool = False) -> Erased:
@@ -203,7 +203,7 @@ def _erase_user(pk: int, now: datetime, *, is_noted: bool = False) -> Erased:
         raise StillStaffError(refused)
     _end_roles(user)
     own = Customer.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)
-    return _erase(_lock(list(own), user, None), user, now, is_noted=is_noted)
+    return _erase(_lock(list(own), user, None, now), user, now, is_noted=is_noted)
 
 
 def _end_roles(user: User) -> None:
@@ -260,12 +260,12 @@ def _note(entries: list[Entry]) -> None:
         ) from error
 
 
-def _lock(own: list[int], user: User | None, brand: Brand | None) -> list[int]:
+def _lock(own: list[int], user: User | None, brand: Brand | None, now: datetime) -> list[int]:
     """Lock the customers, those merged into them and what is theirs besides, in one order; their numbers."""
 
     def theirs() -> set[int]:
         merged = with_merged(own)
-        return {*merged, *unclaimed(merged, user, brand)}
+        return {*merged, *unclaimed(merged, user, brand, now)}
 
     rows = Customer.objects.select_for_update().filter(pk__in=theirs(), erased_at=None)
     locked = {row.pk for row in rows.order_by("pk")}

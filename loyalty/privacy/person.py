@@ -1,6 +1,7 @@
 """What belongs to one person: the customers who are them, and what the staff's log says about those."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
@@ -20,7 +21,7 @@ from accounts.models import (
     StaffRole,
     User,
 )
-from accounts.social import identifier_of
+from accounts.social import identifier_of, is_proven
 from scoring.models import Action, BadgeShare, Evidence, Objection
 
 
@@ -34,19 +35,29 @@ def with_merged(customers: Iterable[int]) -> list[int]:
     return sorted(found)
 
 
-def unclaimed(customers: Iterable[int], user: User | None, brand: Brand | None) -> list[int]:
+def unclaimed(
+    customers: Iterable[int], user: User | None, brand: Brand | None, now: datetime
+) -> list[int]:
     """Unclaimed customers of the brand, or with None of any, who hold nothing but what is these people's.
 
-    That is what these customers linked and unlinked again, and what is reported under a confirmed address or a social
-    account of the login. Nobody else has it. Whoever holds anything beside it may be somebody else; and so is whoever
-    has what staff unlinked, or what another customer linked later and unlinked.
+    That is what these customers linked and unlinked again, and what is reported under a confirmed address of the login
+    or a social account whose network has just said what it is known by. Nobody else has it. Whoever holds anything
+    beside it may be somebody else; and so is whoever has what staff unlinked, or what another customer linked later and
+    unlinked, or a name at a network under which something was reported since it was unlinked: it may be given up there.
     """
     later = LinkEvent.objects.filter(identifier=OuterRef("identifier"), pk__gt=OuterRef("pk"))
     unlinked = LinkEvent.objects.filter(
         ~Exists(later), from_customer__in=list(customers), type=LinkEvent.Type.UNLINK
     ).exclude(proof=Identifier.Proof.STAFF)
-    theirs = Q(pk__in=unlinked.values("identifier"))
-    for scheme, value in _proven_by(user) if user else ():
+    by_network = LinkEvent.objects.filter(
+        identifier=OuterRef("identifier"),
+        to_customer=OuterRef("from_customer"),
+        type=LinkEvent.Type.LINK,
+        proof=Identifier.Proof.PROVIDER,
+    )
+    since = Action.objects.filter(identifier=OuterRef("identifier"), received_at__gt=OuterRef("at"))
+    theirs = Q(pk__in=unlinked.exclude(Exists(by_network) & Exists(since)).values("identifier"))
+    for scheme, value in _proven_by(user, now) if user else ():
         theirs |= Q(scheme=scheme, value=value)
     held = Identifier.objects.filter(customer=OuterRef("pk"))
     found = Customer.objects.filter(
@@ -60,11 +71,13 @@ def unclaimed(customers: Iterable[int], user: User | None, brand: Brand | None) 
     return list((found.filter(brand=brand) if brand else found).values_list("pk", flat=True))
 
 
-def _proven_by(user: User) -> list[tuple[str, str]]:
-    """The identifiers that the login proved: confirmed addresses, and social accounts by what they are known by."""
+def _proven_by(user: User, now: datetime) -> list[tuple[str, str]]:
+    """The identifiers that are proved to be the login's now: confirmed addresses, and names that networks just said."""
     addresses = EmailAddress.objects.filter(user=user, verified=True)
     texts = [f"email:{address.email}" for address in addresses]
-    texts += filter(None, map(identifier_of, SocialAccount.objects.filter(user=user)))
+    accounts = SocialAccount.objects.filter(user=user)
+    proven = (account for account in accounts if is_proven(account=account, now=now))
+    texts += filter(None, map(identifier_of, proven))
     return [parse_identifier(text) for text in texts]
 
 

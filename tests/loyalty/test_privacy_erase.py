@@ -426,6 +426,8 @@ def test_what_brands_hear_of_a_login_without_having_been_told_whose_it_is_goes_t
     SocialAccount.objects.create(
         user=person.user, provider="birdsong", uid="1", extra_data={IDENTIFIER: "birdsong:@Rowan"}
     )
+    # It has just been confirmed there.
+    SocialAccount.objects.update(last_login=LATER)
     names = ("email:rowan@example.org", "birdsong:@rowan", "email:heron@example.org", "card:8123")
     for brand in (foxglove, harbour):
         rows = [ActionRow("till", name, name, "purchase", NOW, Decimal(1)) for name in names]
