@@ -587,6 +587,38 @@ def undo_moves(*, brand: Brand, group: UUID, by: User, now: datetime) -> UUID:
     return undoing
 
 
+@transaction.atomic
+def take_back(*, customer: Customer, now: datetime) -> None:
+    """Undo that a customer was merged, whoever they were merged into since; may run twice.
+
+    What came from them goes back, held as it was before, where nothing but merges has moved it on. For a customer who
+    is to be erased: what names them is not left with somebody else.
+    """
+    merges = LinkEvent.objects.filter(from_customer=customer, type=LinkEvent.Type.MERGE)
+    came = {event.identifier_id: event for event in merges.order_by("pk")}
+    held, found = _hold(customers=[customer.pk], identifiers=list(came))
+    to = held[customer.pk]
+    if to.merged_into_id is None:
+        return
+    to.merged_into = None
+    to.save(update_fields=["merged_into"])
+    group = uuid4()
+    for identifier in found:
+        event = came[identifier.pk]
+        since = LinkEvent.objects.filter(identifier=identifier, pk__gt=event.pk)
+        if any(move.type != LinkEvent.Type.MERGE for move in _in_force(since)):
+            continue
+        _move(
+            identifier,
+            to,
+            _holding_before(event),
+            LinkEvent.Type.UNDO,
+            now=now,
+            group=group,
+            undoes=event.group,
+        )
+
+
 def can_be_undone(*, event: LinkEvent) -> bool:
     """Whether a move is of the kind that staff make, and may undo. Customers' own links and unlinks are their own."""
     if event.type == LinkEvent.Type.LINK:

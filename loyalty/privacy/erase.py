@@ -31,7 +31,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from accounts.identity import ERASED_SCHEME
+from accounts.identity import ERASED_SCHEME, take_back
 from accounts.models import (
     Brand,
     ContactRules,
@@ -261,7 +261,13 @@ def _note(entries: list[Entry]) -> None:
 
 
 def _lock(own: list[int], user: User | None, brand: Brand | None, now: datetime) -> list[int]:
-    """Lock the customers, those merged into them and what is theirs besides, in one order; their numbers."""
+    """Lock the customers, then those merged into them and what is theirs besides; the numbers of all of them.
+
+    One who was merged into somebody else's customer is apart again first, with all that came from them.
+    """
+    for customer in Customer.objects.select_for_update().filter(pk__in=own).order_by("pk"):
+        if customer.merged_into_id is not None:
+            take_back(customer=customer, now=now)
 
     def theirs() -> set[int]:
         merged = with_merged(own)
