@@ -85,8 +85,9 @@ def give(customer: Customer, purpose: Purpose, channel: str, *, given: bool = Tr
 def test_the_gate_lets_those_through_who_agreed(
     foxglove: Brand, stranger: Person, purpose: Purpose, channel: str
 ) -> None:
-    foxglove.channels, foxglove.partners = ["email", "sms"], "Roast & Co"
-    foxglove.save()
+    for brand in (foxglove, stranger.brand):
+        brand.channels, brand.partners = ["email", "sms"], "Roast & Co"
+        brand.save()
     people = {
         name: join(foxglove, f"{name}@example.org").customer for name in ("yes", "no", "gone")
     }
