@@ -58,6 +58,10 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
                 "How far back actions count that arrived before a customer linked the card, address or account. "
                 "A change is for what is linked from now on."
             ),
+            "partners": _(
+                "With whom data may be shared, by name, with commas between. A consent holds with exactly those whom it "
+                "named: if you change them, customers are asked anew. Empty: customers are not asked."
+            ),
         }
 
     channels = forms.MultipleChoiceField(
