@@ -59,8 +59,8 @@ class BrandForm(forms.ModelForm):  # type: ignore[type-arg]
                 "A change is for what is linked from now on."
             ),
             "partners": _(
-                "With whom data may be shared, by name, with commas between. A consent holds with exactly those whom it "
-                "named: if you change them, customers are asked anew. Empty: customers are not asked."
+                "With whom data may be shared, by name, with commas between. A consent holds with exactly those whom "
+                "it named: if you change them, customers are asked anew. Empty: customers are not asked."
             ),
         }
 
