@@ -76,7 +76,7 @@ def follow_handle(*, account: SocialAccount, text: str, now: datetime) -> None:
     former = identifier_of(account)
     if not former or former == text:
         return
-    with lifted("a person's own network, with every brand with which it counts"):
+    with lifted("a person's own network, wherever the name that it had counts"):
         counted = _counted(account.user, former).filter(proof=Identifier.Proof.PROVIDER)
         for identifier in counted.select_related("customer"):
             holder = identifier.customer

@@ -390,6 +390,7 @@ def test_a_server_without_the_role_answers_nobody(
 LIFTED = {
     ("accounts/models.py", "a person's own roles"),
     ("accounts/social.py", "with which other brands a person's own network counts"),
+    ("accounts/social.py", "a person's own network, wherever the name that it had counts"),
     ("accounts/social.py", "a person's own network, with every brand with which it counts"),
     ("loyalty/access.py", "a person's own memberships"),
     ("loyalty/access.py", "a share is known by its own address"),
