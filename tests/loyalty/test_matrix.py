@@ -31,6 +31,7 @@ from tests.loyalty.test_admin_access import (
     object_of,
     page_address,
 )
+from tests.loyalty.signing_in import fresh_client
 from tests.people import Person, join
 
 __all__ = ["brands", "clients", "site"]
@@ -201,7 +202,7 @@ def test_staff_are_customers_of_nobody_by_that(who: str, site: Site) -> None:
     else:
         user = User.objects.create_user(f"{who}@example.org")
         StaffRole.objects.create(brand=site.brand, user=user, role=who)
-    client = browser(user)
+    client = fresh_client(user)
     place = CUSTOMER_PEOPLE.index("manager")
     for name, answers in CUSTOMER_PAGES.items():
         for ask, expected in zip(("get", "post"), answers, strict=True):
