@@ -17,6 +17,7 @@ from loyalty import access
 from loyalty.access import Task
 from loyalty.admin import site as staff_site
 from loyalty.celery import app as celery
+from tests.loyalty.signing_in import fresh_client
 from tests.loyalty.test_access import PAGES as CUSTOMER_PAGES
 from tests.loyalty.test_access import PEOPLE as CUSTOMER_PEOPLE
 from tests.loyalty.test_access import Site, site
@@ -31,7 +32,6 @@ from tests.loyalty.test_admin_access import (
     object_of,
     page_address,
 )
-from tests.loyalty.signing_in import fresh_client
 from tests.people import Person, join
 
 __all__ = ["brands", "clients", "site"]
