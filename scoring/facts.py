@@ -15,20 +15,24 @@ from typing import LiteralString
 
 from psycopg import sql
 
-# What later records make of an action: a void is final, the highest correction and the lowest
-# decision hold. Grain: one amended action of a subject. Index: amendment by identifier.
-_AMENDED = sql.SQL("""
-amended AS (
-    SELECT amendment.action_id,
+# What later records make of an action: a void is final, the highest correction and the lowest decision hold.
+_OUTCOME = """
         bool_or(amendment.type = 'void') AS is_void,
         (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
             FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
         (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
-            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-    FROM {amendments}
+            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted"""
+# The same of the one row called ``action``, in a lateral join. Index: amendment by action.
+AMENDED_ACTION = f"""SELECT{_OUTCOME}
+        FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id"""
+# Grain: one amended action of a subject. Index: amendment by identifier.
+_AMENDED = sql.SQL(f"""
+amended AS (
+    SELECT amendment.action_id,{_OUTCOME}
+    FROM {{amendments}}
     WHERE amendment.action_id IS NOT NULL
     GROUP BY amendment.action_id
-)""")
+)""")  # noqa: S608
 _ALL_AMENDMENTS = sql.SQL("""{whose}
     JOIN accounts_identifier AS identifier ON identifier.customer_id = subject.customer_id
     JOIN scoring_amendment AS amendment ON amendment.identifier_id = identifier.id""")

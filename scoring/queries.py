@@ -19,7 +19,7 @@ from psycopg import sql
 from accounts.consent import Audience
 from accounts.models import Brand, Customer
 
-from .facts import COUNTED
+from .facts import AMENDED_ACTION, COUNTED
 from .models import Action, RuleSet, Score, Source
 from .publication import current_rule_set
 from .shape import FADED, SUB_SCORE, shape_values, stored_shape
@@ -388,7 +388,7 @@ def get_activity(*, customer: Customer, action_id: int) -> ActivityLine | None:
 
 
 # Grain: one action of the customer, newest first. Index: action by identifier, posting by action.
-_ACTIVITY = """
+_ACTIVITY = f"""
 WITH current AS (
     SELECT id FROM scoring_ruleset
     WHERE brand_id = (SELECT brand_id FROM accounts_customer WHERE id = %(customer)s) AND version IS NOT NULL
@@ -427,12 +427,7 @@ line AS (
     JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
     LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
     LEFT JOIN LATERAL (
-        SELECT bool_or(amendment.type = 'void') AS is_void,
-            (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
-                FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
-            (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
-                FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-        FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
+        {AMENDED_ACTION}
     ) AS amended ON TRUE
     LEFT JOIN LATERAL (
         SELECT sum(award.points)::bigint AS points,
@@ -449,7 +444,7 @@ line AS (
 )
 SELECT * FROM line WHERE %(states)s::text[] IS NULL OR state = ANY (%(states)s::text[])
 ORDER BY occurred_at DESC, id DESC LIMIT %(limit)s::bigint
-"""
+"""  # noqa: S608
 
 
 def top_customers(*, audience: Audience) -> QuerySet[Score]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from accounts.models import Customer
 
+from .facts import AMENDED_ACTION
 from .models import Source
 from .statements import brand_time, execute
 
@@ -89,7 +90,7 @@ def timeline(
 
 # Grain: one event of the customer; details are looked up only for those shown. Index: action by identifier,
 # amendment by identifier, badge by customer, link event by customer, consent by customer. Disputes are few.
-_TIMELINE = """
+_TIMELINE = f"""
 WITH subject AS (SELECT * FROM accounts_customer WHERE id = %(customer)s),
 identity AS (SELECT id, counts_from FROM accounts_identifier WHERE customer_id = %(customer)s),
 event AS (
@@ -134,7 +135,7 @@ shown AS (
             array_position(%(types)s::text[], %(before_type)s::text), %(before_id)s::bigint))
     ORDER BY at DESC, array_position(%(types)s::text[], type) DESC, id DESC LIMIT %(limit)s::bigint
 )
-SELECT shown.at, shown.type, shown.id, coalesce(detail.value, '{}')::text
+SELECT shown.at, shown.type, shown.id, coalesce(detail.value, '{{}}')::text
 FROM shown
 LEFT JOIN LATERAL (
     SELECT jsonb_build_object('kind', kind.label, 'source', kind.source, 'unit', kind.unit,
@@ -152,12 +153,7 @@ LEFT JOIN LATERAL (
     JOIN accounts_identifier AS identifier ON identifier.id = action.identifier_id
     LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
     CROSS JOIN LATERAL (
-        SELECT bool_or(amendment.type = 'void') AS is_void,
-            (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
-                FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
-            (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
-                FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-        FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
+        {AMENDED_ACTION}
     ) AS amended
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(posting.points), 0)::bigint AS points FROM scoring_posting AS posting
@@ -205,7 +201,7 @@ LEFT JOIN LATERAL (
     WHERE shown.type IN ('disputed', 'settled') AND dispute.id = shown.id
 ) AS detail ON TRUE
 ORDER BY shown.at DESC, array_position(%(types)s::text[], shown.type) DESC, shown.id DESC
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

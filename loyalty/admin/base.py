@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 from unfold import widgets
 
-from accounts.models import Brand
+from accounts.models import Brand, User
 from loyalty import access
 from loyalty.access import Task
 from loyalty.admin.sites import site
@@ -169,6 +169,11 @@ class BrandPage(View):
             task = self.task_to_post
         self.brand = access.get_staff_brand(request.user, task, kwargs.pop("slug"))
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def user(self) -> User:
+        """Who asks: somebody of the brand's staff, or they would not be here."""
+        return cast("User", self.request.user)
 
     def may(self, task: Task) -> bool:
         """Whether the person may also do this for the page's brand."""

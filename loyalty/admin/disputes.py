@@ -1,6 +1,6 @@
 """Disputes: an identifier that one customer proved while another one holds it. Staff decide whose it is."""
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -63,11 +63,6 @@ class DisputesPage(BrandPage):
     template = "admin/disputes.html"
     title = gettext_lazy("Disputes")
     switch_to = "disputes"
-
-    @property
-    def user(self) -> User:
-        """Who decides."""
-        return cast("User", self.request.user)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.answer()

@@ -2,7 +2,7 @@
 
 import csv
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import identity
-from accounts.models import Customer, Identifier, LinkCode, User
+from accounts.models import Customer, Identifier, LinkCode
 from accounts.uses import record_look
 from loyalty import access
 from loyalty.access import Task
@@ -116,11 +116,6 @@ class LinkCodesPage(BrandPage):
     template = "admin/link_codes.html"
     title = gettext_lazy("Linking codes")
     switch_to = "link_codes"
-
-    @property
-    def user(self) -> User:
-        """Who makes them."""
-        return cast("User", self.request.user)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self.answer()

@@ -1,6 +1,6 @@
 """Whose identifiers are whose: merging two customers, splitting some off, unlinking one, and undoing it."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import identity
-from accounts.models import Customer, DataUse, Purpose, User
+from accounts.models import Customer, DataUse, Purpose
 from accounts.uses import record_look, record_use
 from loyalty import access
 from loyalty.access import Task
@@ -45,11 +45,6 @@ class CustomerPage(BrandPage):
         if access.is_own(self.user, customer):
             raise PermissionDenied
         return customer
-
-    @property
-    def user(self) -> User:
-        """Who does it."""
-        return cast("User", self.request.user)
 
     def changed(self, what: str, *customers: Customer) -> None:
         """Record that something of these customers was changed, a key of ``uses.CHANGES``; each of them sees it."""

@@ -46,6 +46,7 @@ from loyalty.privacy.person import (
     unclaimed,
     with_merged,
 )
+from scoring.facts import AMENDED_ACTION
 from scoring.models import (
     ActionKind,
     Amendment,
@@ -407,7 +408,7 @@ def _disputes(person: Person) -> Iterable[Row]:
 
 
 # Grain: one action of the customers, with what later records make of it. Index: actions and amendments by identifier.
-_ACTIONS = """
+_ACTIONS = f"""
 SELECT action.origin, action.external_id, identifier.scheme || ':' || identifier.value, kind.slug, kind.label,
     kind.source, kind.unit, action.occurred_at, action.received_at, action.quantity, amended.quantity, action.channel,
     venue.slug, action.state, action.attributes::text,
@@ -422,16 +423,11 @@ JOIN scoring_action AS action ON action.identifier_id = identifier.id
 JOIN scoring_actionkind AS kind ON kind.id = action.kind_id
 LEFT JOIN scoring_venue AS venue ON venue.id = action.venue_id
 LEFT JOIN LATERAL (
-    SELECT bool_or(amendment.type = 'void') AS is_void,
-        (array_agg(amendment.quantity ORDER BY amendment.at DESC, amendment.external_id DESC)
-            FILTER (WHERE amendment.type = 'correction'))[1] AS quantity,
-        (array_agg(amendment.accepted ORDER BY amendment.at, amendment.external_id)
-            FILTER (WHERE amendment.type = 'decision'))[1] AS is_accepted
-    FROM scoring_amendment AS amendment WHERE amendment.action_id = action.id
+    {AMENDED_ACTION}
 ) AS amended ON TRUE
 WHERE identifier.customer_id = ANY(%s)
 ORDER BY action.occurred_at, action.id
-"""
+"""  # noqa: S608
 
 
 def _all_actions(person: Person) -> Iterator[Row]:
