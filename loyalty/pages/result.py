@@ -6,15 +6,12 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
 from loyalty import access
-from loyalty.intake import check_ins, purchases, usage
 from loyalty.intake.purchases import usual_wait
 from loyalty.pages.frame import customer_page, show
+from loyalty.pages.score import DOORS
 from scoring import queries
 from scoring.explain import explain
 from scoring.foresee import look_ahead
-
-# The kinds that customers report themselves, and the pages on which they do.
-DOORS = {check_ins.KIND: "check_in", purchases.KIND: "purchase", usage.KIND: "usage"}
 
 
 @require_safe
