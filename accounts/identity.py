@@ -11,7 +11,6 @@ An identifier moves only while its holder's row is locked, and rows of customers
 here, and by whoever scores them. What is locked besides (a dispute, a linking code) is locked after them.
 """
 
-import random
 import re
 import secrets
 import unicodedata
@@ -28,7 +27,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from .models import Brand, Customer, Dispute, Identifier, LinkCode, LinkEvent, User
-from .words import PSEUDONYM_ADJECTIVES, PSEUDONYM_NOUNS
+from .pseudonyms import propose_free_pseudonym
 
 # Sent inside the transaction, with: identifier, from_customer, to_customer, now.
 identifier_moved = Signal()
@@ -36,8 +35,6 @@ identifier_moved = Signal()
 OWN_SCHEME = "laurel"
 # What is left of the identifiers of somebody who was erased.
 ERASED_SCHEME = "erased"
-# So many pseudonyms are tried before a number is added to one.
-PROPOSALS = 20
 # Of letters and digits that look alike only one is here; so many that a check letter finds every slip of one letter,
 # and every two that changed places, since it is a prime.
 CODE_LETTERS = "23456789ACDEHJKMNPRTVWX"
@@ -849,28 +846,3 @@ def find_identifiers(
             [[scheme for scheme, _value in pairs], [value for _scheme, value in pairs], brand.pk],
         )
         return {(scheme, value): pk for scheme, value, pk in cursor.fetchall()}
-
-
-# --- names ---------------------------------------------------------------------------------------
-
-
-def propose_pseudonym(*, seed: str) -> str:
-    """A pseudonym such as “Quiet Heron”; the same for the same seed."""
-    chance = random.Random(seed)  # noqa: S311  # a name that anybody may see is no secret
-    return f"{chance.choice(PSEUDONYM_ADJECTIVES)} {chance.choice(PSEUDONYM_NOUNS)}"
-
-
-def propose_free_pseudonym(*, customer: Customer) -> str:
-    """The customer's own pseudonym, or where it is another's or there is none, one that nobody has now."""
-    names = [
-        propose_pseudonym(seed=f"{customer.public_id}{turn or ''}") for turn in range(PROPOSALS)
-    ]
-    if customer.pseudonym:
-        names.insert(0, customer.pseudonym)
-    taken = set(
-        Customer.objects.filter(brand_id=customer.brand_id, pseudonym__in=names)
-        .exclude(pk=customer.pk)
-        .values_list("pseudonym", flat=True)
-    )
-    free = (name for name in names if name not in taken)
-    return next(free, f"{names[-1]} {customer.public_id.int % 10_000}")

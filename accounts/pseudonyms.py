@@ -5,6 +5,7 @@ or those who work there, that is obscene, or that somebody of the brand has. Loo
 they look like. The word lists are short on purpose: staff read the boards too.
 """
 
+import random
 import re
 import unicodedata
 from itertools import groupby
@@ -15,11 +16,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from .models import Brand, Customer
-from .words import OBSCENE_AS_A_WORD, OBSCENE_IN_ANY_WORD, STAFF_WORDS
+from .words import (
+    OBSCENE_AS_A_WORD,
+    OBSCENE_IN_ANY_WORD,
+    PSEUDONYM_ADJECTIVES,
+    PSEUDONYM_NOUNS,
+    STAFF_WORDS,
+)
 
 SHORTEST = 3
 LONGEST = 40
 DIGITS_MOST = 4
+# So many pseudonyms are tried before a number is added to one.
+PROPOSALS = 20
 
 _ALLOWED = re.compile(r"[^\W_]+(?:[ .'\u2019-]+[^\W_]+)*\.?")
 _ADDRESS = re.compile(r"@|\bat\b.*\bdot\b|\.\w{2,}", re.IGNORECASE)
@@ -162,6 +171,28 @@ def _poses(words: list[str], brand: Brand) -> bool:
     if any(one in words or (len(one) > 3 and one in whole) for one in own if one):
         return True
     return any(_is_one_of(_STAFF, word) for word in words)
+
+
+def propose_pseudonym(*, seed: str) -> str:
+    """A pseudonym such as “Quiet Heron”; the same for the same seed."""
+    chance = random.Random(seed)  # noqa: S311  # a name that anybody may see is no secret
+    return f"{chance.choice(PSEUDONYM_ADJECTIVES)} {chance.choice(PSEUDONYM_NOUNS)}"
+
+
+def propose_free_pseudonym(*, customer: Customer) -> str:
+    """The customer's own pseudonym, or where it is another's or there is none, one that nobody has now."""
+    names = [
+        propose_pseudonym(seed=f"{customer.public_id}{turn or ''}") for turn in range(PROPOSALS)
+    ]
+    if customer.pseudonym:
+        names.insert(0, customer.pseudonym)
+    taken = set(
+        Customer.objects.filter(brand_id=customer.brand_id, pseudonym__in=names)
+        .exclude(pk=customer.pk)
+        .values_list("pseudonym", flat=True)
+    )
+    free = (name for name in names if name not in taken)
+    return next(free, f"{names[-1]} {customer.public_id.int % 10_000}")
 
 
 @transaction.atomic

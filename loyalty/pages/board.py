@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from accounts import identity, pseudonyms
+from accounts import pseudonyms
 from accounts.models import Customer
 from loyalty import access
 from loyalty.pages.frame import score_page, show
@@ -117,7 +117,7 @@ def board(request: HttpRequest, customer: Customer) -> HttpResponse:
             return redirect(request.get_full_path())
         customer.refresh_from_db(fields=["pseudonym", "on_boards"])
     elif not customer.on_boards:
-        form.initial["pseudonym"] = identity.propose_free_pseudonym(customer=customer)
+        form.initial["pseudonym"] = pseudonyms.propose_free_pseudonym(customer=customer)
     wanted, now = _read(request), timezone.now()
     today = now.astimezone(customer.brand.zone).date()
     shown = (

@@ -26,7 +26,6 @@ from accounts.identity import (
     merge_customers,
     moves_of,
     parse_identifier,
-    propose_pseudonym,
     redeem_link_code,
     resolve_identifiers,
     split_customer,
@@ -852,13 +851,3 @@ def test_a_code_outlives_the_secret_key_it_was_kept_under(
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(LinkCodeError, match="given out"):
         redeem(ann, lost)
-
-
-# Names
-
-
-def test_a_pseudonym_is_the_same_for_the_same_seed_and_says_nothing() -> None:
-    names = {propose_pseudonym(seed=f"1:{n}") for n in range(200)}
-    assert propose_pseudonym(seed="1:1") == propose_pseudonym(seed="1:1")
-    assert len(names) > 100
-    assert all(len(name) <= 40 for name in names)

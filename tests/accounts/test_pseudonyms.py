@@ -3,7 +3,14 @@
 import pytest
 
 from accounts.models import Brand, Customer
-from accounts.pseudonyms import PseudonymError, clean_pseudonym, fold, join_boards, leave_boards
+from accounts.pseudonyms import (
+    PseudonymError,
+    clean_pseudonym,
+    fold,
+    join_boards,
+    leave_boards,
+    propose_pseudonym,
+)
 from accounts.words import PSEUDONYM_ADJECTIVES, PSEUDONYM_NOUNS
 from tests.people import Person, join
 
@@ -208,3 +215,10 @@ def test_leaving_keeps_the_name_and_may_be_done_twice(customer: Person) -> None:
         leave_boards(customer=customer.customer)
         customer.customer.refresh_from_db()
         assert (customer.customer.pseudonym, customer.customer.on_boards) == ("Lee Otter", False)
+
+
+def test_a_pseudonym_is_the_same_for_the_same_seed_and_says_nothing() -> None:
+    names = {propose_pseudonym(seed=f"1:{n}") for n in range(200)}
+    assert propose_pseudonym(seed="1:1") == propose_pseudonym(seed="1:1")
+    assert len(names) > 100
+    assert all(len(name) <= 40 for name in names)
